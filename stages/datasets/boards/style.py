@@ -1,0 +1,117 @@
+"""What all boards of one design have in common besides their layout: colours, widths, finish, camera."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Colour = tuple[float, float, float]
+Pour = Literal["none", "solid", "stipple", "hatch"]
+
+# Solder mask over bare substrate and over copper, RGB 0..255. Real boards are mostly green, in many tones.
+MASKS: tuple[tuple[str, Colour, Colour], ...] = (
+    ("green", (14, 62, 18), (26, 122, 36)),
+    ("green", (8, 72, 28), (20, 138, 54)),
+    ("blue", (14, 34, 92), (28, 76, 164)),
+    ("green", (28, 66, 22), (66, 128, 44)),
+    ("green", (6, 48, 22), (14, 100, 40)),
+    ("red", (104, 14, 18), (178, 40, 36)),
+    ("green", (10, 58, 44), (22, 116, 88)),
+    ("green", (22, 78, 20), (48, 148, 40)),
+    ("black", (24, 26, 28), (78, 80, 78)),
+    ("green", (4, 56, 12), (12, 112, 28)),
+    ("blue", (8, 44, 74), (22, 94, 142)),
+    ("green", (38, 72, 30), (82, 138, 60)),
+    ("red", (84, 16, 30), (152, 38, 58)),
+    ("green", (12, 66, 34), (32, 128, 66)),
+)
+FINISHES: tuple[Colour, ...] = ((186, 180, 176), (172, 166, 158), (204, 200, 194), (206, 172, 104), (196, 160, 96))
+BACKINGS: tuple[Colour, ...] = ((22, 20, 18), (34, 30, 28), (124, 120, 116), (188, 186, 180))
+
+
+@dataclass(frozen=True)
+class Style:
+    """Lengths in pixels of the final image, colours RGB 0..255, amplitudes as a fraction of full scale."""
+
+    grid_px: int  # step of the routing grid; every pad sits on a grid point
+    pitch: int  # grid steps between neighbouring pins
+    pad_px: int
+    hole_px: int
+    trace_px: tuple[int, int]  # narrowest and widest signal trace
+    power_px: int  # width of the wide traces
+    clearance_px: int
+    pour: Pour
+    pour_clearance_px: int
+    oval_pads: bool
+    teardrops: bool
+    dots: bool  # copper thieving: regular isolated copper dots in empty areas
+    soldered: bool  # plated holes are filled with solder instead of open
+    substrate: Colour
+    copper: Colour
+    finish: Colour
+    silk: Colour
+    backing: Colour  # what is seen through an open hole
+    grain: float  # texture of mask and metal
+    light: float  # direction the light comes from, radians
+    relief: float  # strength of light and shadow at copper edges
+    blur_px: float  # standard deviation of the lens blur
+    noise: float  # standard deviation of the sensor noise in the mid-tones, grey levels
+    jpeg: int
+    white_balance: Colour  # channel gains
+    gradient: float  # brightness change across the image, fraction
+
+
+def draw_style(seed: int, number: int) -> Style:
+    """Draw the style of design `number` (0, 1, ...) of a data set.
+
+    Mask colours go round a list that is shuffled by the seed, so that few designs already differ; the rest is random.
+    """
+    order = np.random.default_rng([seed, 1]).permutation(len(MASKS))
+    rng = np.random.default_rng([seed, 2, number])
+    _, substrate, copper = MASKS[order[number % len(MASKS)]]
+    tint = rng.uniform(0.9, 1.1, 3)
+    grid = int(rng.integers(14, 18))
+    scale = ("fine", "medium", "bold")[(number + int(order[0])) % 3]
+    trace = {"fine": (12, 15), "medium": (15, 22), "bold": (22, 32)}[scale]
+    pitch = {"fine": 3, "medium": 4, "bold": 5}[scale]
+    pad = int(min(rng.uniform(0.60, 0.72) * pitch * grid, 64))
+    pours: tuple[Pour, ...] = ("solid", "stipple", "none", "solid", "hatch", "solid")
+    return Style(
+        grid_px=grid,
+        pitch=pitch,
+        pad_px=max(pad, 30),
+        hole_px=int(np.clip(pad * rng.uniform(0.56, 0.68), 18, 36)),
+        trace_px=trace,
+        power_px=int(rng.integers(trace[1] + 6, trace[1] + 18)),
+        clearance_px=int(rng.integers(9, 13)),
+        pour=pours[(number + int(order[1])) % len(pours)],
+        pour_clearance_px=int(rng.integers(14, 19)),
+        oval_pads=bool(rng.random() < 0.5),
+        teardrops=bool(rng.random() < 0.4),
+        dots=bool(rng.random() < 0.4),
+        soldered=bool(rng.random() < 0.6),
+        substrate=_tinted(substrate, tint),
+        copper=_tinted(copper, tint),
+        finish=FINISHES[int(rng.integers(len(FINISHES)))],
+        silk=_tinted((222, 224, 218), rng.uniform(0.94, 1.06, 3)),
+        backing=_backing(substrate, rng),
+        grain=float(rng.uniform(0.015, 0.04)),
+        light=float(rng.uniform(0, 2 * np.pi)),
+        relief=float(rng.uniform(0.12, 0.35)),
+        blur_px=float(rng.uniform(0.6, 1.1)),
+        noise=float(rng.uniform(1.5, 3.2)),
+        jpeg=int(rng.integers(88, 96)),
+        white_balance=_tinted((1.0, 1.0, 1.0), rng.uniform(0.94, 1.06, 3)),
+        gradient=float(rng.uniform(0.06, 0.2)),
+    )
+
+
+def _backing(substrate: Colour, rng: np.random.Generator) -> Colour:
+    """What lies under the board, dark or light, but not of the mask's own tone: a filled hole must be seen."""
+    choices = [colour for colour in BACKINGS if max(abs(a - b) for a, b in zip(colour, substrate, strict=True)) > 36]
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _tinted(colour: Colour, gains: np.ndarray) -> Colour:
+    red, green, blue = (float(channel * gain) for channel, gain in zip(colour, gains, strict=True))
+    return red, green, blue

@@ -1,0 +1,80 @@
+"""The magnetic tile data set: MT_<Class>/Imgs/*.jpg with an exact mask of the same name, *.png, beside each image.
+
+File names read exp<E>_num_<N>.jpg: E is one of six exposures, N counts frames. No N occurs twice; the six photographs
+of one part have six neighbouring N (mostly 10 to 40 apart) and are nearly the same picture, so they must not be split.
+"""
+
+import re
+from pathlib import Path
+
+from stages.datasets.images import SourceImage
+from stages.datasets.layout import child_folders, files_below, find_one_layout
+from stages.runtime.errors import InputError
+
+LOOKED_FOR = "folders MT_<Class>/Imgs/ with *.jpg and *.png"
+GOOD = "MT_Free"
+FRAME_GAP = 200  # frames further apart than this belong to different parts
+
+_FRAME = re.compile(r"exp\d+_num_(\d+)")
+
+
+def read_magnetic_tile(root: Path) -> list[SourceImage]:
+    """Read the magnetic tile data set; MT_Free is good.
+
+    Groups: images are put in order of frame number, and a gap of more than 200 frames starts a new group, named after
+    its first frame. On the published 1,344 images that makes 202 groups, 164 of them of exactly six images; parts
+    photographed in turn share a group. A file name of another form is a group of its own.
+
+    Raises:
+        InputError: the layout is missing, it has no images, or an image has no mask.
+    """
+    folder = find_one_layout(root, lambda path: bool(_classes(path)), LOOKED_FOR)
+    paths = [
+        path
+        for class_folder in _classes(folder)
+        for path in files_below(class_folder / "Imgs", frozenset({".jpg", ".jpeg"}))
+    ]
+    if not paths:
+        raise InputError(f"{folder}: no images in MT_<Class>/Imgs/*.jpg; check dataset.root")
+    groups = _groups(paths, folder)
+    images = [_source_image(path, folder, groups[path]) for path in paths]
+    return sorted(images, key=lambda image: image.source)
+
+
+def _classes(folder: Path) -> list[Path]:
+    return [child for child in child_folders(folder) if child.name.startswith("MT_") and (child / "Imgs").is_dir()]
+
+
+def _source_image(path: Path, folder: Path, group: str) -> SourceImage:
+    class_name = path.relative_to(folder).parts[0]
+    mask = path.with_suffix(".png")
+    if not mask.is_file():
+        raise InputError(f"{mask}: missing; every image needs its mask beside it (all black for a good one)")
+    return SourceImage(
+        path=path,
+        source=path.relative_to(folder).as_posix(),
+        group=group,
+        defect_class="good" if class_name == GOOD else class_name.removeprefix("MT_"),
+        label=None,
+        boxes=None,
+        mask=mask,
+        has_mask=True,
+    )
+
+
+def _groups(paths: list[Path], folder: Path) -> dict[Path, str]:
+    groups = {}
+    numbered = []
+    for path in paths:
+        frame = _FRAME.fullmatch(path.stem)
+        if frame:
+            numbered.append((int(frame.group(1)), path))
+        else:
+            groups[path] = path.relative_to(folder).as_posix()
+    first = last = -1
+    for number, path in sorted(numbered):
+        if first < 0 or number - last > FRAME_GAP:
+            first = number
+        last = number
+        groups[path] = f"frame-{first}"
+    return groups

@@ -1,0 +1,66 @@
+"""Writing tile shards: a few large .npy files, filled tile by tile, the same bytes for the same tiles.
+
+DVC handles ten files of a gigabyte far faster than a hundred thousand of a few kilobytes, and an .npy file can be
+memory-mapped. The truth is one bit a pixel (np.packbits along x), an eighth of a byte mask.
+"""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+SHARD_TILES = 1024
+IMAGES, BOXES, EXACT = "images", "boxes", "exact"  # first part of a shard's file name
+TRUTHS = (BOXES, EXACT)
+INDEX_FILE = "index.parquet"
+
+_HEADER_BYTES = 128  # numpy pads headers so that the number of rows can grow in place
+
+
+def shard_file(folder: Path, kind: str, shard: int) -> Path:
+    """Return where one shard of a kind lies: <folder>/images-0000.npy."""
+    return folder / f"{kind}-{shard:04d}.npy"
+
+
+class ShardWriter:
+    """Appends uint8 rows of one kind; memory holds only the rows given. Use as a context manager."""
+
+    def __init__(self, folder: Path, kind: str, row_shape: tuple[int, ...]) -> None:
+        self._folder, self._kind, self._row_shape = folder, kind, row_shape
+        self._rows = 0
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def append(self, rows: np.ndarray) -> None:
+        """Append rows of shape (n, *row_shape), uint8, starting new shards where one is full."""
+        assert rows.dtype == np.uint8, rows.dtype
+        assert rows.shape[1:] == self._row_shape, rows.shape
+        while len(rows):
+            if self._file is None or self._rows % SHARD_TILES == 0:
+                self._open()
+            assert self._file is not None
+            room = SHARD_TILES - self._rows % SHARD_TILES
+            self._file.write(np.ascontiguousarray(rows[:room]).data)
+            self._rows += len(rows[:room])
+            rows = rows[room:]
+
+    def _open(self) -> None:
+        self._close()
+        self._file = shard_file(self._folder, self._kind, self._rows // SHARD_TILES).open("wb")
+        self._file.write(bytes(_HEADER_BYTES))  # its number of rows is known when the shard is closed
+
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        rows = self._rows - (self._rows - 1) // SHARD_TILES * SHARD_TILES
+        header = {"descr": "|u1", "fortran_order": False, "shape": (rows, *self._row_shape)}
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)
+        assert self._file.tell() == _HEADER_BYTES, self._file.tell()
+        self._file.close()
+        self._file = None

@@ -1,0 +1,219 @@
+"""Cutting source images into tiles with their truth and label, and writing them as shards and an index."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from stages.datasets.images import Box, SourceImage, read_image, read_mask
+from stages.datasets.shards import BOXES, EXACT, IMAGES, INDEX_FILE, SHARD_TILES, ShardWriter
+from stages.runtime.errors import InputError
+from stages.runtime.params import Tile
+from stages.runtime.progress import progress
+
+INTEGERS = ("x", "y", "width", "height", "defect_px", "exact_px", "shard", "row")
+UNKNOWN_PX = -1  # area of a truth that the data set does not have
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of the source image that becomes one tile, in source pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The tiles of one image: (n, px, px, 3) uint8 RGB, packed truths (n, px, ceil(px / 8)) by kind, index rows."""
+
+    images: np.ndarray
+    truths: dict[str, np.ndarray]
+    rows: list[dict[str, Any]]
+
+
+def window_starts(length_px: int, px: int, overlap_px: int, border: Literal["drop", "shift"]) -> list[int]:
+    """Return where windows start along one side: 0, stride, 2 stride ... with stride = px - overlap_px.
+
+    Only full windows count: floor((length - px) / stride) + 1 of them. Under `shift` one more window lies flush with
+    the end where something is left over; under `drop` that rest is not used.
+    """
+    starts = list(range(0, length_px - px + 1, px - overlap_px))
+    if border == "shift" and starts and starts[-1] + px < length_px:
+        starts.append(length_px - px)
+    return starts
+
+
+def windows(height_px: int, width_px: int, tile: Tile) -> list[Window]:
+    """Return an image's windows row by row; an image smaller than a tile in either side is one window, all of it."""
+    if tile.mode == "resize" or min(height_px, width_px) < tile.px:
+        return [Window(0, 0, width_px, height_px)]
+    return [
+        Window(x, y, tile.px, tile.px)
+        for y in window_starts(height_px, tile.px, tile.overlap_px, tile.border)
+        for x in window_starts(width_px, tile.px, tile.overlap_px, tile.border)
+    ]
+
+
+def cut_image(image: SourceImage, tile: Tile) -> Cut:
+    """Decode one image and cut it into tiles.
+
+    A tile is defective when its annotated area is above 0 and at least `defect_threshold` x px x px. That area is
+    counted in tile pixels in the union of the boxes where the data set has boxes, else in the exact mask. Where only
+    the image has a label, the whole image becomes one tile whatever the mode: the label says nothing about a part.
+    A window of another extent than px x px is resized to it, its truth by majority of area.
+
+    Raises:
+        InputError: the image or its mask cannot be read, or their sizes and the annotation's do not agree.
+    """
+    pixels = read_image(image.path)
+    height, width = pixels.shape[:2]
+    if image.annotated_shape not in (None, (height, width)):
+        claimed_height, claimed_width = image.annotated_shape or (0, 0)
+        raise InputError(
+            f"{image.path}: the image is {width}x{height} px but its annotation says {claimed_width}x{claimed_height} "
+            "px; correct <size> or the image (dataset.root)"
+        )
+    full_truths = _full_truths(image, height, width)
+    whole_image = [Window(0, 0, width, height)]
+    places = windows(height, width, tile) if full_truths else whole_image
+    images = np.stack([_tile(pixels, window, tile.px) for window in places])
+    truths = {
+        kind: np.stack([_truth_tile(truth, window, tile.px) for window in places])
+        for kind, truth in full_truths.items()
+    }
+    areas = {kind: [int(np.count_nonzero(part)) for part in truth] for kind, truth in truths.items()}
+    rows = [
+        _index_row(image, window, {kind: area[i] for kind, area in areas.items()}, tile)
+        for i, window in enumerate(places)
+    ]
+    return Cut(images, {kind: np.packbits(truth, axis=-1) for kind, truth in truths.items()}, rows)
+
+
+def make_tiles(images: list[SourceImage], tile: Tile, folder: Path, workers: int) -> pd.DataFrame:
+    """Cut all images, in order, into shards and the index in `folder`, and return the index.
+
+    Threads decode (the decoder releases Python's lock) at most twice as many images ahead as there are workers, so
+    memory does not grow with the number of images; what is written does not depend on the number of workers.
+
+    Raises:
+        InputError: see `cut_image`; or some images have a kind of truth that others lack.
+    """
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        writers: dict[str, ShardWriter] = {}
+        cuts = _in_order(partial(cut_image, tile=tile), images, workers)
+        for image, cut in progress(zip(images, cuts, strict=True), "tile", total=len(images)):
+            arrays = {IMAGES: cut.images, **cut.truths}
+            if not writers:
+                writers = {
+                    kind: stack.enter_context(ShardWriter(folder, kind, array.shape[1:]))
+                    for kind, array in arrays.items()
+                }
+            if arrays.keys() != writers.keys():
+                raise InputError(f"{image.path}: has {sorted(arrays)} but the images before it have {sorted(writers)}")
+            for kind, array in arrays.items():
+                writers[kind].append(array)
+            for row in cut.rows:
+                rows.append(row | {"shard": len(rows) // SHARD_TILES, "row": len(rows) % SHARD_TILES})
+    index = pd.DataFrame(rows)
+    index = index.astype(dict.fromkeys(INTEGERS, "int32"))
+    index.to_parquet(folder / INDEX_FILE, index=False)
+    return index
+
+
+def _full_truths(image: SourceImage, height: int, width: int) -> dict[str, np.ndarray]:
+    """Return the H W bool truths of an image by kind; the first one decides the label."""
+    truths = {}
+    if image.boxes is not None:
+        truths[BOXES] = np.zeros((height, width), bool)
+        for box in image.boxes:
+            truths[BOXES][box.y_min : box.y_max, box.x_min : box.x_max] = True
+    if image.has_mask:
+        truths[EXACT] = read_mask(image.mask, height, width) if image.mask else np.zeros((height, width), bool)
+        if image.defect_class == "good" and truths[EXACT].any():
+            raise InputError(f"{image.mask}: marks defects, but the image counts as good; correct it (dataset.root)")
+    return truths
+
+
+def _tile(pixels: np.ndarray, window: Window, px: int) -> np.ndarray:
+    part = pixels[window.y : window.y + window.height, window.x : window.x + window.width]
+    if part.shape[:2] == (px, px):
+        return part
+    shrinks = window.height * window.width > px * px
+    return cv2.resize(part, (px, px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _truth_tile(truth: np.ndarray, window: Window, px: int) -> np.ndarray:
+    part = truth[window.y : window.y + window.height, window.x : window.x + window.width]
+    if part.shape == (px, px):
+        return part
+    return _tile(part.astype(np.uint8) * 255, Window(0, 0, window.width, window.height), px) > 127
+
+
+def _index_row(image: SourceImage, window: Window, areas: dict[str, int], tile: Tile) -> dict[str, Any]:
+    if image.label is not None:
+        area, annotation = UNKNOWN_PX, "label"
+        defective = image.label == "defective"
+    else:
+        area, annotation = (areas[BOXES], "boxes") if BOXES in areas else (areas[EXACT], "mask")
+        # a quotient, because 0.07 x 100 is more than 7 in floating point while 7 / 100 is 0.07
+        defective = area > 0 and area / (tile.px * tile.px) >= tile.defect_threshold
+    return {
+        "tile_id": f"{image.source}@{window.x},{window.y}",
+        "source": image.source,
+        "group": image.group,
+        "x": window.x,
+        "y": window.y,
+        "width": window.width,
+        "height": window.height,
+        "defect_px": area,
+        "exact_px": areas.get(EXACT, UNKNOWN_PX),
+        "label": "defective" if defective else "good",
+        "defect_class": _defect_class(image, window) if defective else "good",
+        "annotation": annotation,
+    }
+
+
+def _defect_class(image: SourceImage, window: Window) -> str:
+    """Return the image's class, or where classes are mixed the one whose boxes fill most of the window."""
+    if image.defect_class:
+        return image.defect_class
+    areas: Counter[str] = Counter()
+    for box in image.boxes or ():
+        areas[box.name] += _common_area(box, window)
+    return min(areas, key=lambda name: (-areas[name], name))
+
+
+def _common_area(box: Box, window: Window) -> int:
+    width = min(box.x_max, window.x + window.width) - max(box.x_min, window.x)
+    height = min(box.y_max, window.y + window.height) - max(box.y_min, window.y)
+    return max(width, 0) * max(height, 0)
+
+
+def _in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yield work(item) in the order of items from `workers` threads, at most 2 x workers items ahead."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
+        try:
+            while ahead:
+                result = ahead.popleft().result()
+                ahead.extend(pool.submit(work, item) for item in islice(remaining, 1))
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)

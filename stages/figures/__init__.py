@@ -1,0 +1,1 @@
+"""Pictures; never computes a metric."""

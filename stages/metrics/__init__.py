@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: classification, localisation, choice of settings, ranking."""

@@ -1,0 +1,57 @@
+"""Ranks of models within a family, as in tables 3.5 and 3.7 of the thesis."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One row of a ranking."""
+
+    name: str
+    values: dict[str, float]  # metric -> value, higher is better; NaN is undefined
+    ranks: dict[str, int]  # metric -> rank within the family, 1 is best
+    average_rank: float
+    undefined: int  # how many of the values are NaN
+
+
+def competition_ranks(values: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Rank (n,) values: 1 + how many are higher, so that ties share the better rank (1, 2, 2, 4).
+
+    NaN counts as lower than every number; several NaN tie for the last place.
+    """
+    known = np.where(np.isnan(values), -np.inf, values)
+    return 1 + (known[None, :] > known[:, None]).sum(axis=1)
+
+
+def rank_family(table: Mapping[str, Mapping[str, float]], metrics: Sequence[str]) -> list[Ranked]:
+    """Rank the rows of one family by each metric and by the mean of these ranks.
+
+    Args:
+        table: name of the row -> metric -> value, higher is better, NaN where undefined.
+        metrics: which of them count, each with the same weight.
+
+    Returns:
+        Best first: by average rank, then by the values of the metrics in their order, then as given. Empty for an
+        empty table.
+    """
+    if not table:
+        return []
+    columns = {metric: competition_ranks(np.array([row[metric] for row in table.values()])) for metric in metrics}
+    rows = []
+    for place, (name, values) in enumerate(table.items()):
+        ranks = {metric: int(columns[metric][place]) for metric in metrics}
+        undefined = sum(math.isnan(values[metric]) for metric in metrics)
+        mean = sum(ranks.values()) / len(ranks)
+        rows.append(Ranked(name, {metric: values[metric] for metric in metrics}, ranks, mean, undefined))
+    # ties in the mean: the better rank in the metric named first decides, then in the second, ...
+    return sorted(rows, key=lambda row: (row.average_rank, *row.ranks.values()))
+
+
+def improvement_percent(a: Mapping[str, float], b: Mapping[str, float], metrics: Sequence[str]) -> dict[str, float]:
+    """Return by how much a is better than b, 100 (a - b) / b in percent per metric; NaN where b is 0 or one is NaN."""
+    return {metric: 100 * (a[metric] - b[metric]) / b[metric] if b[metric] else math.nan for metric in metrics}

@@ -1,0 +1,1 @@
+"""Classifiers that return their logit and their heatmap from one forward pass."""

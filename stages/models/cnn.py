@@ -1,0 +1,98 @@
+"""CNN with a class activation map inside its forward pass (thesis section 2.2, equation 2.1)."""
+
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from stages.models.outputs import Outputs
+from stages.runtime.errors import InputError
+
+
+class CamClassifier(nn.Module):
+    """Features of one stride -> one neuron at each position (the CAM) -> mean -> logit.
+
+        cam[n, y, x] = sum_c weight[c] features[n, c, y, x]
+        logit[n]     = mean_yx cam[n, y, x] + bias
+
+    Global average pooling and the neuron are both linear, so applying the neuron first and averaging afterwards is
+    the thesis' network exactly, and the CAM costs nothing. The features are timm's at that stride: what EfficientNets
+    put between their last feature stage and their pooling (one 1x1 convolution) is not built.
+
+    Args:
+        arch: a timm architecture that supports `features_only`.
+        stride: pixels per map cell: the last feature stage of that stride is used, later stages are not built.
+        mean, std: of the pre-training, per channel, applied to images in 0..1.
+        pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
+
+    Raises:
+        InputError: the architecture has no feature stages, or none of this stride.
+    """
+
+    def __init__(
+        self,
+        arch: str,
+        stride: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        pretrained: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = timm.create_model(
+            arch,
+            features_only=True,
+            out_indices=(_stage_of_stride(arch, stride),),
+            pretrained=pretrained is not None,
+            pretrained_cfg_overlay=pretrained,
+        )
+        _drop_later_blocks(self.backbone)
+        channels = self.backbone.feature_info.channels()[-1]
+        self.head = nn.Conv2d(channels, 1, kernel_size=1)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor, explain: bool = False) -> Outputs:
+        """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAM, (N, 1, H/stride, W/stride)."""
+        features = self.backbone((images - self.mean) / self.std)[0]  # type: ignore[operator]
+        cam = nn.functional.conv2d(features, self.head.weight)
+        logits = cam.mean(dim=(1, 2, 3)) + self.head.bias
+        return Outputs(logits, cam if explain else None)
+
+    def stage_parameters(self, count: int) -> list[nn.Parameter]:
+        """Return the parameters of the stem and the first `count` feature stages, in timm's counting.
+
+        Raises:
+            InputError: there are fewer stages.
+        """
+        stages = [info["module"] for info in self.backbone.feature_info.info]
+        stages = stages[: self.backbone.feature_info.out_indices[-1] + 1]
+        if count > len(stages):
+            raise InputError(f"params.yaml: frozen_stages is {count}; this CNN has {len(stages)} feature stages")
+        if count == 0:
+            return []
+        # features_only flattens top-level sequences: `features.29` is then the module `features_29`.
+        names = {stages[count - 1], stages[count - 1].replace(".", "_")}
+        modules = list(self.backbone.named_modules())
+        inside = [i for i, (name, _) in enumerate(modules) if any(f"{name}.".startswith(f"{n}.") for n in names)]
+        return [p for _, module in modules[: inside[-1] + 1] for p in module.parameters(recurse=False)]
+
+
+def _drop_later_blocks(backbone: nn.Module) -> None:
+    """Remove the blocks after the last used stage where timm keeps (and runs) them, as its EfficientNets do."""
+    last = backbone.feature_info.module_name()[-1]
+    if isinstance(getattr(backbone, "blocks", None), nn.Sequential) and last.startswith("blocks."):
+        backbone.blocks = backbone.blocks[: int(last.split(".")[1]) + 1]
+
+
+def _stage_of_stride(arch: str, stride: int) -> int:
+    """Return the index of the last feature stage with this stride."""
+    try:
+        strides = timm.create_model(arch, features_only=True).feature_info.reduction()
+    except (RuntimeError, AttributeError, AssertionError, TypeError) as error:
+        raise InputError(f"params.yaml: arch {arch!r} has no feature stages for a CAM ({error})") from None
+    if stride not in strides:
+        known = ", ".join(str(known) for known in sorted(set(strides)))
+        raise InputError(f"params.yaml: stride {stride} is not in {arch!r}; its feature stages have {known}")
+    return len(strides) - 1 - strides[::-1].index(stride)

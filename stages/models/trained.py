@@ -1,0 +1,46 @@
+"""A trained model on disk: data/models/<model>/model.safetensors and model.json."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from stages.models.cnn import CamClassifier
+from stages.models.registry import Architecture
+from stages.models.weights import Classifier, build_classifier
+from stages.runtime.errors import InputError
+from stages.runtime.records import new_folder, read_json, write_json
+
+
+def save_classifier(folder: Path, model: Classifier, description: dict[str, Any]) -> None:
+    """Write weights and description; `description` needs family, arch, stride and px (see `load_classifier`)."""
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    with new_folder(folder) as temporary:
+        save_file(state, temporary / "model.safetensors")
+        write_json(temporary / "model.json", description)
+
+
+def load_classifier(folder: Path) -> tuple[Classifier, dict[str, Any]]:
+    """Return a trained model in evaluation mode and its description.
+
+    Raises:
+        InputError: a file is missing, broken or of another model.
+    """
+    description = read_json(folder / "model.json")
+    try:
+        architecture = Architecture(description["family"], description["arch"], description["stride"])
+        model = build_classifier(architecture, description["px"])
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except KeyError as error:
+        raise InputError(f"{folder / 'model.json'}: {error} is missing; train again") from None
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder / 'model.safetensors'}: does not load ({reason}); train again") from None
+    return channels_last(model).eval(), description
+
+
+def channels_last(model: Classifier) -> Classifier:
+    """Lay convolutions out as N H W C: more than twice as fast on a CPU; a ViT is left as it is."""
+    return model.to(memory_format=torch.channels_last) if isinstance(model, CamClassifier) else model

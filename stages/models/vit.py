@@ -1,0 +1,124 @@
+"""Vision transformer with attention rollout inside its forward pass (thesis section 2.3)."""
+
+from typing import Any
+
+import timm
+import torch
+from timm.layers.attention import Attention
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from stages.models.outputs import Outputs
+from stages.models.rollout import Setting, fuse_heads, rollout
+from stages.runtime.errors import InputError
+
+
+class RolloutClassifier(nn.Module):
+    """timm ViT with a class token -> one neuron on the class token -> logit; rollout maps on request.
+
+    Without settings the blocks run as timm wrote them (fused attention). With settings the attention matrices are
+    computed explicitly once, fused over heads at once and rolled out for all settings: one forward pass.
+
+    Args:
+        arch: a timm VisionTransformer with a class token.
+        px: side of the square images; position embeddings are resampled to it.
+        mean, std: of the pre-training, per channel, applied to images in 0..1.
+        pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
+
+    Raises:
+        InputError: the architecture is no such ViT, or px is no multiple of its patch.
+    """
+
+    def __init__(
+        self,
+        arch: str,
+        px: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        pretrained: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        try:
+            self.backbone = timm.create_model(
+                arch,
+                num_classes=0,
+                img_size=px,
+                pretrained=pretrained is not None,
+                pretrained_cfg_overlay=pretrained,
+            )
+        except TypeError:
+            raise InputError(f"params.yaml: arch {arch!r} is no vision transformer that rollout can explain") from None
+        reason = _why_not(self.backbone)
+        if reason:
+            raise InputError(f"params.yaml: arch {arch!r} cannot be a rollout model: {reason}")
+        patch = self.backbone.patch_embed.patch_size[0]
+        if px % patch:
+            raise InputError(f"params.yaml: tile.px is {px}; {arch!r} needs a multiple of its patch, {patch}")
+        self.head = nn.Linear(self.backbone.embed_dim, 1)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor, settings: tuple[Setting, ...] = (), normalise: str = "rows") -> Outputs:
+        """Classify images (N, 3, px, px) in 0..1; with settings, heatmaps are (N, S, px/patch, px/patch)."""
+        tokens = self.backbone.patch_embed((images - self.mean) / self.std)  # type: ignore[operator]
+        tokens = self.backbone.norm_pre(self.backbone._pos_embed(tokens))
+        fused: dict[str, list[Tensor]] = {setting.fusion: [] for setting in settings}
+        for block in self.backbone.blocks:
+            if not settings:
+                tokens = block(tokens)
+                continue
+            update, attention = _attend(block.attn, block.norm1(tokens))
+            tokens = tokens + block.drop_path1(block.ls1(update))
+            tokens = tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
+            for fusion, layers in fused.items():
+                layers.append(fuse_heads(attention, fusion))
+        logits = self.head(self.backbone.norm(tokens)[:, 0])[:, 0]
+        if not settings:
+            return Outputs(logits, None)
+        # Register tokens (if any) stand between the class token and the patches.
+        maps = rollout(fused, settings, normalise)[..., self.backbone.num_prefix_tokens - 1 :]
+        return Outputs(logits, maps.unflatten(-1, self.backbone.patch_embed.grid_size))
+
+    def stage_parameters(self, count: int) -> list[nn.Parameter]:
+        """Return the parameters of the embedding and the first `count` blocks; none for 0.
+
+        Raises:
+            InputError: there are fewer blocks.
+        """
+        blocks = self.backbone.blocks
+        if count > len(blocks):
+            raise InputError(f"params.yaml: frozen_stages is {count}; this ViT has {len(blocks)} blocks")
+        if count == 0:
+            return []
+        later = {id(p) for module in (*blocks[count:], self.backbone.norm) for p in module.parameters()}
+        return [p for p in self.backbone.parameters() if id(p) not in later]
+
+
+def _attend(attention: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what timm's `attention(tokens)` returns, (B, N, C), and the attention after softmax, (B, heads, N, N).
+
+    timm's fused path never holds the matrix, so this is its explicit path with the matrix handed out.
+    """
+    batch, count, _ = tokens.shape
+    qkv = attention.qkv(tokens).reshape(batch, count, 3, attention.num_heads, attention.head_dim)
+    query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    query, key = attention.q_norm(query) * attention.scale, attention.k_norm(key)
+    weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
+    mixed = (weights @ value).transpose(1, 2).reshape(batch, count, attention.attn_dim)
+    mixed = attention.norm(mixed)
+    if attention.gate is not None:
+        mixed = mixed * attention.gate(tokens).sigmoid()
+    return attention.proj(mixed), weights
+
+
+def _why_not(backbone: nn.Module) -> str | None:
+    if not isinstance(backbone, VisionTransformer):
+        return f"it is a {type(backbone).__name__}, not a timm VisionTransformer"
+    if not backbone.has_class_token:
+        return "it has no class token to roll out from"
+    block = backbone.blocks[0]
+    if not isinstance(getattr(block, "attn", None), Attention) or not hasattr(block, "ls2"):
+        return f"its blocks ({type(block).__name__}) keep their attention elsewhere"
+    return None

@@ -1,0 +1,175 @@
+"""Where a model's first weights come from: hub | package | file | none | auto."""
+
+import hashlib
+import logging
+import socket
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import timm
+import torch
+from huggingface_hub import constants
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from stages.models.cnn import CamClassifier
+from stages.models.packages import package_file, package_of
+from stages.models.registry import Architecture
+from stages.models.vit import RolloutClassifier
+from stages.runtime.errors import InputError
+
+Classifier = CamClassifier | RolloutClassifier
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights came from before training: for model.json and the metrics."""
+
+    pretrained: bool
+    source: str
+    sha256: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a plain mapping for JSON."""
+        return asdict(self)
+
+
+SCRATCH = Origin(pretrained=False, source="none (random)", sha256=None)
+
+
+def build_classifier(architecture: Architecture, px: int, pretrained: dict[str, Any] | None = None) -> Classifier:
+    """Build the classifier of an architecture for tiles of px x px; weights as `pretrained` says, else random."""
+    # timm warns of pre-trained tensors that a truncated network does not use: that is what truncating means.
+    logging.getLogger("timm").setLevel(logging.ERROR)
+    config = timm.get_pretrained_cfg(architecture.arch)
+    mean = config.mean if config else (0.485, 0.456, 0.406)
+    std = config.std if config else (0.229, 0.224, 0.225)
+    if architecture.family == "vit":
+        return RolloutClassifier(architecture.arch, px, mean, std, pretrained)
+    if architecture.stride is None:
+        raise InputError(f"params.yaml: arch {architecture.arch!r} is a CNN and needs a stride")
+    return CamClassifier(architecture.arch, architecture.stride, mean, std, pretrained)
+
+
+def initial_classifier(
+    name: str, architecture: Architecture, px: int, weights: str, weights_path: str | None
+) -> tuple[Classifier, Origin]:
+    """Build the classifier `name` with the weights that params.yaml asks for.
+
+    `auto` takes the package where one is installed, then the hub, and trains from scratch with one warning where
+    neither is to be had.
+
+    Raises:
+        InputError: the weights cannot be had or do not fit; the message names the parameter.
+    """
+    where = f"params.yaml: models.{name}.weights"
+    if weights == "none":
+        return build_classifier(architecture, px), SCRATCH
+    if weights == "file":
+        return _from_file(architecture, px, weights_path, f"{where}_path")
+    if weights == "package":
+        return _from_package(architecture, px, where)
+    if weights == "hub":
+        return _from_hub(architecture, px, where)
+    package = package_of(architecture.arch)
+    if package and package_file(package):
+        return _from_package(architecture, px, where)
+    try:
+        return _from_hub(architecture, px, where)
+    except InputError as error:
+        print(f"warning: {name} is trained from scratch: {error}", file=sys.stderr, flush=True)
+        return build_classifier(architecture, px), SCRATCH
+
+
+def _from_package(architecture: Architecture, px: int, where: str) -> tuple[Classifier, Origin]:
+    package = package_of(architecture.arch)
+    if package is None:
+        raise InputError(f"{where} is package, but no package carries {architecture.arch}; use hub, file or none")
+    path = package_file(package)
+    if path is None:
+        raise InputError(f"{where} is package: {package.distribution} is not installed; run `{package.install}`")
+    model = build_classifier(architecture, px, {"state_dict": package.read(path)})
+    return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", _sha256(path))
+
+
+def _from_hub(architecture: Architecture, px: int, where: str) -> tuple[Classifier, Origin]:
+    if not _hub_answers():
+        # The client would retry for most of a minute; offline it looks into its cache and answers at once.
+        constants.HF_HUB_OFFLINE = True
+    try:
+        model = build_classifier(architecture, px, {})
+    except InputError:
+        raise
+    except Exception as error:  # the hub client raises its own, its HTTP library's and the system's errors
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(
+            f"{where}: {architecture.arch} cannot be had from the model hub ({reason}); "
+            "give it network, or use package, file or none"
+        ) from None
+    return model, Origin(True, f"hub {architecture.arch}", None)
+
+
+def _hub_answers() -> bool:
+    if getproxies():
+        return True  # only the client knows its way through the proxy
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _from_file(architecture: Architecture, px: int, path: str | None, where: str) -> tuple[Classifier, Origin]:
+    if path is None:
+        raise InputError(f"{where} is missing; weights: file needs the path of a .safetensors or .pth file")
+    file = Path(path).expanduser()
+    try:
+        if file.suffix == ".safetensors":
+            state = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    except FileNotFoundError:
+        raise InputError(f"{where}: {file} does not exist") from None
+    except (OSError, SafetensorError, RuntimeError, AttributeError, ValueError, EOFError) as error:
+        raise InputError(f"{where}: {file} is no readable state dict ({' '.join(str(error).split())[:160]})") from None
+    except Exception as error:
+        if type(error).__name__ != "UnpicklingError":
+            raise
+        raise InputError(f"{where}: {file} holds more than tensors and is refused; save a plain state dict") from None
+    try:
+        model, unfilled = _build_and_compare(architecture, px, state)
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{where}: {file} does not fit {architecture.arch} ({reason})") from None
+    if unfilled:
+        raise InputError(f"{where}: {file} does not fit {architecture.arch}: it has no tensor for {unfilled[0]}")
+    return model, Origin(True, f"file {file.name}", _sha256(file))
+
+
+def _build_and_compare(
+    architecture: Architecture, px: int, state: dict[str, torch.Tensor]
+) -> tuple[Classifier, list[str]]:
+    """Build with a state dict and name the backbone's weights that it left random.
+
+    timm loads a truncated network without asking for completeness; a weight that equals the one of a random build
+    from the same seed was not in the file.
+    """
+    with torch.random.fork_rng(devices=[]):
+        seed = torch.seed()
+        random = build_classifier(architecture, px).backbone.state_dict()
+        torch.manual_seed(seed)
+        model = build_classifier(architecture, px, {"state_dict": state})
+    loaded = model.backbone.state_dict()
+    return model, [key for key in random if random[key].ndim > 1 and random[key].std() > 0 and torch.equal(random[key], loaded[key])]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Params, paths, records on disk, seeds, device, progress, errors."""

@@ -1,0 +1,41 @@
+"""The command line of every stage: `python -m stages.<verb> [model]`."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params, read_params
+
+
+def run_stage(stage: Callable[[Params], str], description: str) -> None:
+    """Run a stage that is the same for all models and print its one line."""
+    argparse.ArgumentParser(description=description).parse_args()
+    _report(lambda: stage(read_params()))
+
+
+def run_model_stage(stage: Callable[[Params, str], str], description: str) -> None:
+    """Run a stage for the model named on the command line and print its one line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("model", help="a key of `models` in params.yaml")
+    name = parser.parse_args().model
+
+    def work() -> str:
+        params = read_params()
+        if name not in params.models:
+            known = ", ".join(params.models)
+            raise InputError(f"params.yaml: models has no {name!r}; it has: {known}")
+        return stage(params, name)
+
+    _report(work)
+
+
+def _report(work: Callable[[], str]) -> None:
+    try:
+        print(work(), flush=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written under its final name", file=sys.stderr)
+        sys.exit(130)

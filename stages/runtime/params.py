@@ -1,0 +1,261 @@
+"""params.yaml as frozen dataclasses that reject unknown keys, wrong types and values out of range.
+
+One dataclass per section. `model` holds what applies to all models, `family` what applies to CNNs or ViTs, `models`
+one entry per model; `Params.training(name)` merges them: family < the model's own < `model` where that is not null, so
+that `-S model.lr=2e-4` sets every model and null leaves every model its own value.
+"""
+
+import dataclasses
+import math
+import re
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+
+from stages.runtime.convert import (
+    DISTINCT,
+    FRACTION,
+    above,
+    at_least,
+    between,
+    build,
+    convert,
+    expect_mapping,
+    hints_of,
+    reject_unknown,
+)
+from stages.runtime.errors import InputError
+
+Family = Literal["cnn", "vit"]
+Weights = Literal["auto", "hub", "package", "file", "none"]
+Fusion = Literal["min", "mean", "max"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Which data set, and where a copy of it is (null: the download stage fetches or generates it)."""
+
+    name: str
+    root: str | None
+
+
+@dataclass(frozen=True)
+class Boards:
+    """The generated data set: `designs` layouts, each seen on `boards_per_kind` boards per defect kind."""
+
+    seed: int
+    designs: Annotated[int, at_least(1)]
+    boards_per_kind: Annotated[int, at_least(1)]
+    width_px: Annotated[int, at_least(448)]
+    height_px: Annotated[int, at_least(448)]
+    min_defects: Annotated[int, at_least(1)]
+    max_defects: Annotated[int, at_least(1)]
+
+    def __post_init__(self) -> None:
+        if self.max_defects < self.min_defects:
+            raise InputError(f"params.yaml: boards.max_defects is {self.max_defects}; expected min_defects or more")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How images become tiles."""
+
+    px: Annotated[int, at_least(8)]
+    overlap_px: Annotated[int, at_least(0)]
+    mode: Literal["window", "resize"]
+    border: Literal["drop", "shift"]
+    defect_threshold: Annotated[float, FRACTION]
+
+    def __post_init__(self) -> None:
+        if self.overlap_px >= self.px:
+            raise InputError(f"params.yaml: tile.overlap_px is {self.overlap_px}; expected less than tile.px")
+
+
+@dataclass(frozen=True)
+class Split:
+    """How tiles become train, validation and test."""
+
+    by: Literal["group", "image", "tile"]
+    seed: int
+    train: Annotated[float, above(0)]
+    val: Annotated[float, above(0)]
+    test: Annotated[float, above(0)]
+
+    def __post_init__(self) -> None:
+        total = self.train + self.val + self.test
+        if not math.isclose(total, 1, abs_tol=1e-6):
+            raise InputError(f"params.yaml: split.train + split.val + split.test is {total:g}; expected 1")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training one model needs; in `model` and `models.<name>` every value may be null (not given)."""
+
+    lr: Annotated[float, above(0)]
+    head_lr_factor: Annotated[float, above(0)]
+    weight_decay: Annotated[float, at_least(0)]
+    batch: Annotated[int, at_least(1)]
+    epochs: Annotated[int, at_least(1)]
+    good_per_defective: Annotated[float, above(0)] | None
+    frozen_stages: Annotated[int, at_least(0)]
+    warmup_epochs: Annotated[int, at_least(0)]
+    plateau_factor: Annotated[float, above(0), between(0, 1)]
+    plateau_patience: Annotated[int, at_least(0)]
+    weights: Weights
+    seed: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of `models`: what it is, and its own training values."""
+
+    family: Family
+    arch: str | None = None
+    stride: Annotated[int, at_least(1)] | None = None
+    weights_path: str | None = None
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Which heatmaps are made: the ViT settings are every fusion x every discard ratio."""
+
+    batch: Annotated[int, at_least(1)]
+    fusion: Annotated[tuple[Fusion, ...], DISTINCT]
+    discard: Annotated[tuple[Annotated[float, between(0, 1)], ...], DISTINCT]
+    normalise: Literal["rows", "published"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The thesis' rule, and what the gallery shows."""
+
+    intensity_threshold: Annotated[float, between(0, 255)]
+    probability_threshold: Annotated[float, between(0, 1)]
+    choose_by: str
+    gallery_tiles: Annotated[int, at_least(1)]
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What models are ranked by."""
+
+    truth: Literal["boxes", "exact"]
+    metrics: Annotated[tuple[str, ...], DISTINCT]
+
+
+@dataclass(frozen=True)
+class Time:
+    """How latency is measured."""
+
+    warmup: Annotated[int, at_least(0)]
+    repeats: Annotated[int, at_least(2)]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where stages compute; no stage depends on it except `time`."""
+
+    device: str
+    workers: Annotated[int, at_least(0)]
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml."""
+
+    dataset: Dataset
+    boards: Boards
+    tile: Tile
+    split: Split
+    model: dict[str, Any]
+    family: dict[str, dict[str, Any]]
+    models: dict[str, Model]
+    explain: Explain
+    score: Score
+    rank: Rank
+    time: Time
+    runtime: Runtime
+
+    def training(self, name: str) -> Training:
+        """Return the training values of a model: family < the model's own < `model` where not null.
+
+        Raises:
+            InputError: a value is missing in all three places.
+        """
+        model = self.models[name]
+        merged = self.family[model.family] | _given(model.training) | _given(self.model)
+        training: Training = build(Training, merged, f"models.{name} (with family.{model.family} and model)")
+        return training
+
+
+def read_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        InputError: the file is missing or not YAML, a key is unknown or missing, or a value has the wrong type or is
+            out of its range.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run from the repository root") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    content = dict(expect_mapping(content, ""))
+    for section, prepare in (("model", _model_section), ("family", _families), ("models", _models)):
+        if section in content:
+            content[section] = prepare(content[section])
+    params: Params = build(Params, content, "")
+    for name in params.models:
+        params.training(name)  # every value that training needs is given somewhere
+    return params
+
+
+def _model_section(values: Any) -> dict[str, Any]:
+    return _partial_training(values, "model")
+
+
+def _families(families: Any) -> dict[str, dict[str, Any]]:
+    known = typing.get_args(Family)
+    expect_mapping(families, "family")
+    reject_unknown(families, dict.fromkeys(known), "family")
+    for name in known:
+        if name not in families:
+            raise InputError(f"params.yaml: family.{name} is missing")
+    return {name: _given(_partial_training(values, f"family.{name}")) for name, values in families.items()}
+
+
+def _models(models: Any) -> dict[str, Model]:
+    if not expect_mapping(models, "models"):
+        raise InputError("params.yaml: models is empty; expected at least one model")
+    return {name: _model(name, entry) for name, entry in models.items()}
+
+
+def _model(name: Any, entry: Any) -> Model:
+    where = f"models.{name}"
+    if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][\w-]*", name, re.ASCII)):
+        # it becomes the name of files and of a DVC stage; a dot would end the name in `-S models.<name>.lr=...`
+        raise InputError(f"params.yaml: {where}: a model's name has letters, digits, '_' and '-' only")
+    own = {field.name for field in dataclasses.fields(Model)} - {"training"}
+    expect_mapping(entry, where)
+    described = {key: value for key, value in entry.items() if key in own}
+    training = {key: value for key, value in entry.items() if key not in own}
+    model: Model = build(Model, described | {"training": _partial_training(training, where)}, where)
+    return model
+
+
+def _partial_training(values: Any, where: str) -> dict[str, Any]:
+    """Check training values of which any may be absent or null."""
+    hints = hints_of(Training)
+    reject_unknown(expect_mapping(values, where), hints, where)
+    return {
+        key: None if value is None else convert(value, hints[key], f"{where}.{key}") for key, value in values.items()
+    }
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,51 @@
+"""Where every record lives, relative to the repository root (the folder that DVC runs stages in)."""
+
+from pathlib import Path
+
+from stages.runtime.params import Dataset
+
+
+def raw_folder(dataset: Dataset) -> Path:
+    """Return the folder that the download stage fills: data/raw/<name>."""
+    return Path("data/raw") / dataset.name
+
+
+def image_root(dataset: Dataset) -> Path:
+    """Return the folder that readers read: `dataset.root` where given, else what the download stage made."""
+    return Path(dataset.root).expanduser() if dataset.root else raw_folder(dataset)
+
+
+def tiles_folder(dataset_name: str) -> Path:
+    """Return the folder of tile shards and their index: data/tiles/<name>."""
+    return Path("data/tiles") / dataset_name
+
+
+def split_file(dataset_name: str) -> Path:
+    """Return the table tile id -> train | val | test: data/splits/<name>.parquet."""
+    return Path("data/splits") / f"{dataset_name}.parquet"
+
+
+def model_folder(model: str) -> Path:
+    """Return the folder of weights and description: data/models/<model>."""
+    return Path("data/models") / model
+
+
+def maps_folder(model: str) -> Path:
+    """Return the folder of heatmaps and logits: data/maps/<model>."""
+    return Path("data/maps") / model
+
+
+def metrics_file(stage: str, model: str) -> Path:
+    """Return the metrics of one stage and model: metrics/<stage>/<model>.json."""
+    return Path("metrics") / stage / f"{model}.json"
+
+
+RANK_METRICS = Path("metrics/rank.json")
+
+
+def plot_file(kind: str, model: str, suffix: str) -> Path:
+    """Return the plot data or picture of one model: plots/<kind>/<model><suffix>."""
+    return Path("plots") / kind / f"{model}{suffix}"
+
+
+RANK_PLOT = Path("plots/rank.csv")

@@ -1,0 +1,82 @@
+"""Tiny data sets on disk in their publishers' layouts, for tests."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.datasets.images import SourceImage
+from stages.runtime.params import Tile
+
+NAMES = ("xmin", "ymin", "xmax", "ymax")
+TILE = Tile(px=20, overlap_px=4, mode="window", border="drop", defect_threshold=0.01)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Return H W 3 uint8 noise."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def write_pixels(path: Path, pixels: np.ndarray) -> Path:
+    """Write RGB or grey pixels under a name that says the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels[..., ::-1] if pixels.ndim == 3 else pixels)
+    return path
+
+
+def voc(width: int, height: int, *boxes: tuple[int, int, int, int], name: str = "short") -> str:
+    """Return VOC XML; boxes are (xmin, ymin, xmax, ymax) as they stand in the file."""
+    size = f"<size><width>{width}</width><height>{height}</height><depth>1</depth></size>"
+    objects = "".join(
+        f"<object><name>{name}</name><bndbox>"
+        + "".join(f"<{key}>{value}</{key}>" for key, value in zip(NAMES, box, strict=True))
+        + "</bndbox></object>"
+        for box in boxes
+    )
+    return f"<annotation>{size}{objects}</annotation>"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write text, making folders as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def write_board(
+    root: Path, name: str, *boxes: tuple[int, int, int, int], height: int = 40, width: int = 60, seed: int = 0
+) -> Path:
+    """Write images/Short/<name>.png and its XML; return the image."""
+    write_text(root / "Annotations/Short" / f"{name}.xml", voc(width, height, *boxes))
+    return write_pixels(root / "images/Short" / f"{name}.png", noise(height, width, seed))
+
+
+def write_magnetic(root: Path, class_name: str, stem: str, mask: np.ndarray, seed: int = 0) -> Path:
+    """Write MT_<class>/Imgs/<stem>.jpg and its mask; return the image."""
+    folder = root / f"MT_{class_name}" / "Imgs"
+    write_pixels(folder / f"{stem}.png", mask)
+    return write_pixels(folder / f"{stem}.jpg", noise(*mask.shape, seed))
+
+
+def write_casting(root: Path, per_folder: int = 2, px: int = 24) -> Path:
+    """Write train and test with per_folder images of each label."""
+    for part in ("train", "test"):
+        for label in ("def_front", "ok_front"):
+            for number in range(per_folder):
+                write_pixels(root / part / label / f"{label}_{number}.jpeg", noise(px, px, number))
+    return root
+
+
+def source_image(path: Path, **changes: object) -> SourceImage:
+    """Return a record of an image without any truth, changed as given."""
+    described = {
+        "path": path,
+        "source": path.name,
+        "group": path.stem,
+        "defect_class": "short",
+        "label": None,
+        "boxes": None,
+        "mask": None,
+        "has_mask": False,
+    }
+    return SourceImage(**(described | changes))  # type: ignore[arg-type]

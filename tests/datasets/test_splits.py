@@ -1,0 +1,149 @@
+"""Splits: whole units, shares near the ratios, and the same result for the same tiles in any order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.datasets.splits import SPLITS, describe_split, split_tiles
+from stages.runtime.errors import InputError
+from stages.runtime.params import Split
+
+BY_GROUP, BY_IMAGE, BY_TILE = (Split(by=by, seed=0, train=0.7, val=0.1, test=0.2) for by in ("group", "image", "tile"))
+CLASSES = ("short", "spur")
+
+
+def table(groups=14, images=4, tiles=10, seed=0):
+    """Return an index of groups x images x tiles, a quarter of them defective, of two classes by image."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for group in range(groups):
+        for image in range(images):
+            source = f"g{group:02d}/i{image}.png"
+            for tile in range(tiles):
+                defective = tile < 2 or rng.random() < 0.1
+                rows.append(
+                    {
+                        "tile_id": f"{source}@{tile},0",
+                        "source": source,
+                        "group": f"g{group:02d}",
+                        "label": "defective" if defective else "good",
+                        "defect_class": CLASSES[image % 2] if defective else "good",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def shares(index, split_table, rows=None):
+    chosen = split_table["split"] if rows is None else split_table["split"][rows]
+    return [float((chosen == name).mean()) for name in SPLITS]
+
+
+@pytest.mark.parametrize("split", [BY_GROUP, BY_IMAGE, BY_TILE], ids=lambda split: split.by)
+def test_the_order_of_rows_changes_nothing(split):
+    index = table()
+    expected = split_tiles(index, split).set_index("tile_id")["split"]
+    shuffled = index.sample(frac=1, random_state=1).reset_index(drop=True)
+    again = split_tiles(shuffled, split)
+    assert list(again["tile_id"]) == list(shuffled["tile_id"])
+    assert again.set_index("tile_id")["split"].sort_index().equals(expected.sort_index())
+
+
+@pytest.mark.parametrize("split", [BY_GROUP, BY_IMAGE, BY_TILE], ids=lambda split: split.by)
+def test_another_seed_gives_another_split(split):
+    index = table()
+    other = Split(by=split.by, seed=1, train=0.7, val=0.1, test=0.2)
+    assert split_tiles(index, split)["split"].tolist() != split_tiles(index, other)["split"].tolist()
+
+
+@pytest.mark.parametrize(("split", "column"), [(BY_GROUP, "group"), (BY_IMAGE, "source")])
+def test_no_unit_crosses(split, column):
+    index = table()
+    assert split_tiles(index, split).groupby(index[column])["split"].nunique().max() == 1
+
+
+def test_tiles_alone_follow_the_ratios_within_every_class():
+    index = table()
+    assigned = split_tiles(index, BY_TILE)
+    for name in ("good", *CLASSES):
+        rows = (index["defect_class"] == name).to_numpy()
+        assert np.abs(np.subtract(shares(index, assigned, rows), (0.7, 0.1, 0.2))).max() <= 1 / rows.sum()
+    assert assigned.groupby(index["source"])["split"].nunique().max() == 3  # the thesis' leak
+
+
+def test_many_images_come_within_two_points_of_the_ratios():
+    index = table(groups=30)
+    assigned = split_tiles(index, BY_IMAGE)
+    for rows in (None, *((index["defect_class"] == name).to_numpy() for name in ("good", *CLASSES))):
+        assert np.abs(np.subtract(shares(index, assigned, rows), (0.7, 0.1, 0.2))).max() <= 0.02
+
+
+def test_equal_groups_are_shared_out_to_the_nearest_whole():
+    # 14 equal groups: 9.8, 1.4 and 2.8 of them
+    index = table(groups=14)
+    groups = split_tiles(index, BY_GROUP).groupby(index["group"])["split"].first().value_counts()
+    assert groups.to_dict() == {"train": 10, "val": 1, "test": 3}
+
+
+def test_ten_unequal_groups_as_in_hripcb():
+    sizes = [10_920, 17_160, 5_940, 7_320, 6_240, 6_480, 6_480, 2_880, 6_000, 7_260]
+    index = pd.concat([table(1, 1, size // 60).assign(group=f"{number:02d}") for number, size in enumerate(sizes)])
+    index["tile_id"] = [str(number) for number in range(len(index))]
+    assigned = split_tiles(index.reset_index(drop=True), BY_GROUP)
+    assert np.abs(np.subtract(shares(index, assigned), (0.7, 0.1, 0.2))).max() <= 0.03
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=3, max_size=12), st.integers(0, 5))
+def test_groups_of_any_extent_never_leave_a_split_empty(groups, seed):
+    rows = [
+        {"group": str(number), "label": label, "defect_class": label}
+        for number, counts in enumerate(groups)
+        for label, count in zip(("good", "defective"), counts, strict=True)
+        for _ in range(count)
+    ]
+    index = pd.DataFrame(rows).assign(tile_id=[str(number) for number in range(len(rows))])
+    assigned = split_tiles(index, Split(by="group", seed=seed, train=0.7, val=0.1, test=0.2))
+    assert set(assigned["split"]) == set(SPLITS)
+    assert assigned.groupby(index["group"])["split"].nunique().max() == 1
+
+
+def test_classes_reach_every_split_where_groups_allow_it():
+    # Six groups of good tiles and three groups, one for each split, that alone have defects
+    labels = {f"good{number}": "good" for number in range(6)} | {f"bad{number}": "defective" for number in range(3)}
+    index = pd.DataFrame(
+        [{"group": group, "label": label, "defect_class": label} for group, label in labels.items() for _ in range(10)]
+    )
+    index["tile_id"] = [str(number) for number in range(len(index))]
+    counts = pd.crosstab(split_tiles(index, BY_GROUP)["split"], index["label"])
+    assert (counts > 0).all(axis=None)
+
+
+def test_fewer_than_three_units_are_refused():
+    with pytest.raises(InputError, match=r"split\.by is 'group' but there are only 2"):
+        split_tiles(table(groups=2), BY_GROUP)
+
+
+def test_one_label_only_is_refused():
+    index = table()
+    with pytest.raises(InputError, match=r"dataset\.name: no tile of this data set is good.*tile\.defect_threshold"):
+        split_tiles(index.assign(label="defective"), BY_GROUP)
+    with pytest.raises(InputError, match="no tile of this data set is defective"):
+        split_tiles(index.assign(label="good"), BY_GROUP)
+
+
+def test_a_split_that_is_empty_or_has_one_label_only_is_refused():
+    index = table(groups=3, images=1, tiles=1).assign(label=["good", "good", "defective"])
+    with pytest.raises(InputError, match=r"split: train has no \w+ tiles with split\.by: group; raise split\.train"):
+        split_tiles(index, BY_GROUP)
+    few = table(groups=1, images=1, tiles=4)
+    with pytest.raises(InputError, match=r"split: \w+ has no good tiles with split\.by: tile; raise split\.\w+"):
+        split_tiles(few, BY_TILE)
+
+
+def test_the_description_counts_labels():
+    index = pd.DataFrame({"label": ["good", "defective", "good", "good"]})
+    assigned = pd.DataFrame({"split": ["train", "train", "test", "train"]})
+    expected = "train 2 good + 1 defective, val 0 good + 0 defective, test 1 good + 0 defective"
+    assert describe_split(index, assigned) == expected

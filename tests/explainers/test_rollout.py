@@ -1,0 +1,43 @@
+"""The rollout of a whole model against hooks on timm's own explicit attention path."""
+
+import torch
+
+from stages.explainers import rollout
+from stages.models.rollout import fuse_heads, settings_grid
+from stages.models.rollout import rollout as roll_out
+from stages.models.vit import RolloutClassifier
+
+GRID = settings_grid(("min", "mean", "max"), (0.0, 0.5, 0.9))
+
+
+def tiny() -> RolloutClassifier:
+    torch.manual_seed(0)
+    return RolloutClassifier("test_vit", 64, (0.5,) * 3, (0.5,) * 3).eval()
+
+
+@torch.inference_mode()
+def test_uses_the_attention_that_timm_computes() -> None:
+    model, images, kept = tiny(), torch.rand(2, 3, 64, 64), []
+    ours = rollout.explain(model, images, GRID).heatmaps
+    for block in model.backbone.blocks:
+        block.attn.fused_attn = False
+        block.attn.attn_drop.register_forward_hook(lambda _, inputs, __: kept.append(inputs[0]))
+    model(images)
+    fused = {fusion: [fuse_heads(attention, fusion) for attention in kept] for fusion in ("min", "mean", "max")}
+    assert ours is not None and len(kept) == len(model.backbone.blocks)
+    torch.testing.assert_close(ours.flatten(2), roll_out(fused, GRID), rtol=1e-4, atol=1e-7)
+
+
+@torch.inference_mode()
+def test_an_image_does_not_see_its_batch() -> None:
+    model, images = tiny(), torch.rand(3, 3, 64, 64)
+    together = rollout.explain(model, images, GRID).heatmaps
+    alone = rollout.explain(model, images[2:], GRID).heatmaps
+    torch.testing.assert_close(together[2:], alone, rtol=1e-4, atol=1e-7)  # type: ignore[index]
+
+
+@torch.inference_mode()
+def test_published_normalisation_differs() -> None:
+    model, images = tiny(), torch.rand(1, 3, 64, 64)
+    rows, published = (rollout.explain(model, images, GRID, kind).heatmaps for kind in ("rows", "published"))
+    assert not torch.allclose(rows, published)  # type: ignore[arg-type]

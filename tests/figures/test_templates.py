@@ -1,0 +1,89 @@
+"""The templates of DVC plots: filled in as DVC does it, compiled, and searched for the numbers they must show."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import vl_convert
+
+TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
+
+
+def filled(name, rows, x, y, revisions=("workspace",)):
+    """Return a template with its anchors filled in; DVC passes CSV fields on as text and adds the revision."""
+    text = (TEMPLATES / f"{name}.json").read_text(encoding="utf-8")
+    data = [{key: str(value) for key, value in row.items()} | {"rev": rev} for rev in revisions for row in rows]
+    text = text.replace('"<DVC_METRIC_DATA>"', json.dumps(data))
+    anchors = {"TITLE": "A title", "X": x, "Y": y, "X_LABEL": x, "Y_LABEL": y}
+    for anchor, value in anchors.items():
+        text = text.replace(f"<DVC_METRIC_{anchor}>", value)
+    assert "<DVC" not in text
+    return json.loads(text)
+
+
+def texts(spec):
+    """Return what is written in the rendered picture."""
+    svg = vl_convert.vegalite_to_svg(spec)
+    assert "NaN" not in svg
+    return re.findall(r">([^<>]+)</text>", svg)
+
+
+def setting(fusion, discard, metric, value, truth="boxes", split="test"):
+    return {
+        "truth": truth,
+        "split": split,
+        "fusion": fusion,
+        "discard": discard,
+        "metric": metric,
+        "value": value,
+    }
+
+
+def test_settings_shows_every_test_score_once():
+    rows = [
+        setting("min", 0.0, "f1", 0.111),
+        setting("min", 0.9, "f1", 0.222),
+        setting("max", 0.0, "f1", 0.333),
+        setting("max", 0.9, "f1", ""),
+        setting("max", 0.9, "f1", 0.987, split="val"),
+        setting("min", 0.0, "pointing_game", 0.444, truth="exact"),
+    ]
+    written = texts(filled("settings", rows, "discard", "value"))
+    for number in ("0.111", "0.222", "0.333", "0.444", "n/a"):
+        assert written.count(number) == 1
+    assert "0.987" not in written
+    assert {"A title", "pointing game", "min", "max", "0", "0.9"} <= set(written)
+    assert {"against boxes | workspace", "against exact masks | workspace"} <= set(written)
+
+
+def test_settings_of_a_cnn_in_two_revisions():
+    rows = [setting("cam", 0.0, "f1", 0.512)]
+    written = texts(filled("settings", rows, "discard", "value", ("main", "workspace")))
+    assert written.count("0.512") == 2
+    assert {"cam", "no discard", "against boxes | main", "against boxes | workspace"} <= set(written)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_curves_share_a_panel_by_quantity(revisions):
+    values = {"train_loss": 0.5, "val_loss": 0.6, "val_average_precision": 0.9, "lr": 0.001}
+    rows = [{"epoch": epoch, "curve": curve, "value": value} for curve, value in values.items() for epoch in (1, 2)]
+    written = texts(filled("curves", rows, "epoch", "value", revisions))
+    for panel in ("loss", "average precision", "lr"):
+        assert written.count(panel) == 1
+    assert {"train", "val", "epoch", *revisions} <= set(written)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_ranking_is_sorted_by_the_average_rank(revisions):
+    ranks = {("cnn", "full"): (2, 1.75), ("cnn", "down"): (1, 1.25), ("vit", "deit_fmax"): (1, 1.0)}
+    rows = [
+        {"family": family, "model": model, "metric": metric, "rank": rank, "value": value}
+        for (family, model), (place, average) in ranks.items()
+        for metric, rank, value in (("pointing_game", place, 0.5), ("average", average, ""))
+    ]
+    written = texts(filled("ranking", rows, "metric", "rank", revisions))
+    assert written.index("down") < written.index("full")
+    for number in ("1.25", "1.75"):
+        assert written.count(number) == len(revisions)
+    assert {"CNN", "ViT", "deit_fmax", "pointing game", "average", *revisions} <= set(written)

@@ -1,0 +1,103 @@
+"""dvc.yaml names, for every stage, exactly the project files that the stage runs: else a change would rerun too little
+or too much.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.dependencies import REPOSITORY, declared_files, imported_names, stage_files, with_files
+
+TEXT = (REPOSITORY / "dvc.yaml").read_text(encoding="utf-8")
+STAGES = yaml.safe_load(TEXT)["stages"]
+HINT = "run: python -m tests.dependencies"
+
+
+def stage_of(verb: str) -> dict:
+    return STAGES[verb].get("do", STAGES[verb])
+
+
+def test_every_stage_is_seen() -> None:
+    assert list(declared_files(TEXT)) == list(STAGES)
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_a_stage_declares_the_files_that_it_runs(verb: str) -> None:
+    declared = [dep for dep in stage_of(verb)["deps"] if dep.startswith("stages/")]
+    needed = stage_files(verb)
+    missing = [f"+ {file}" for file in needed if file not in declared]
+    superfluous = [f"- {file}" for file in declared if file not in needed]
+    assert not missing + superfluous, "\n".join([f"dvc.yaml: {verb}: {HINT}", *missing, *superfluous])
+    assert declared == needed, f"dvc.yaml: {verb}: another order or twice: {HINT}"
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_a_stage_declares_the_sections_of_params_that_it_reads(verb: str) -> None:
+    """Sections, not single values. `runtime` changes no result, so only `time` depends on it."""
+    text = (REPOSITORY / "stages" / f"{verb}.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"\bparams\.(\w+)", text)) - {"yaml"}
+    if "training" in read:
+        read = read - {"training"} | {"model", "family", "models"}
+    if verb != "time":
+        read.discard("runtime")
+    assert {name.split(".")[0] for name in stage_of(verb)["params"]} == read
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_an_earlier_result_survives_a_run_that_fails(verb: str) -> None:
+    stage = stage_of(verb)
+    outputs = [output for kind in ("outs", "metrics", "plots") for output in stage.get(kind, [])]
+    assert outputs
+    for output in outputs:
+        assert isinstance(output, dict), f"{verb}: {output} needs persist: true"
+        ((name, options),) = output.items()
+        assert options["persist"] is True, f"{verb}: {name}"
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_metrics_and_plot_data_are_kept_in_git(verb: str) -> None:
+    for kind in ("metrics", "plots"):
+        for output in stage_of(verb).get(kind, []):
+            ((name, options),) = output.items()
+            assert options["cache"] is False, f"{verb}: {name}"
+
+
+def test_imports_are_found_at_every_depth(tmp_path: Path) -> None:
+    for name, text in {
+        "stages/__init__.py": "",
+        "stages/cut.py": "from stages.rooms import near\nimport numpy as np\n",
+        "stages/rooms/__init__.py": "",
+        "stages/rooms/near.py": "def late():\n    from stages.rooms.far import thing\n",
+        "stages/rooms/far.py": "import stages.other.deep\nthing = 1\n",
+        "stages/rooms/unused.py": "",
+        "stages/other/__init__.py": "import stages.cut  # a circle ends\n",
+        "stages/other/deep.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert stage_files("cut", tmp_path) == [
+        "stages/cut.py",
+        "stages/__init__.py",
+        "stages/other/__init__.py",
+        "stages/other/deep.py",
+        "stages/rooms/__init__.py",
+        "stages/rooms/far.py",
+        "stages/rooms/near.py",
+    ]
+
+
+def test_a_relative_import_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("from . import b\n")
+    with pytest.raises(ValueError, match="line 1: relative import"):
+        imported_names(file)
+
+
+def test_rewriting_replaces_only_the_list() -> None:
+    head = "  cut:\n    cmd: python -m stages.cut ${key}\n    deps:\n"
+    text = head + "      - stages/cut.py\n      - stages/old.py\n      - data\n"
+    new = with_files(text, {"cut": ["stages/cut.py", "stages/a.py", "stages/b.py"]})
+    assert new == text.replace("      - stages/old.py\n", "      - stages/a.py\n      - stages/b.py\n")
+    assert declared_files(new) == {"cut": ["stages/cut.py", "stages/a.py", "stages/b.py"]}

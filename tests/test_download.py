@@ -1,0 +1,123 @@
+"""Stage download: a record of your own copy, generated boards, or Kaggle with a stand-in for its client."""
+
+import json
+import shutil
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import download as stage
+from stages.runtime.errors import InputError
+from stages.runtime.params import read_params
+from tests.datasets.small_sets import write_board, write_magnetic, write_text
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    real = read_params()
+    monkeypatch.chdir(tmp_path)
+    return real
+
+
+def with_dataset(params, name, root=None):
+    return replace(params, dataset=replace(params.dataset, name=name, root=None if root is None else str(root)))
+
+
+def record(name):
+    return json.loads(Path(f"data/raw/{name}/SOURCE.json").read_text())
+
+
+def test_an_own_copy_is_recorded_and_not_copied(params, tmp_path):
+    write_board(tmp_path / "mine", "01_a", (1, 1, 10, 10))
+    write_text(tmp_path / "mine/Annotations/Short/02_gone.xml", "")
+    line = stage.download(with_dataset(params, "pcb", tmp_path / "mine"))
+    assert line.startswith("download: pcb: 1 images (local copy, ")
+    assert line.endswith(", 1 annotations without image left out")
+    assert [path.name for path in Path("data/raw/pcb").iterdir()] == ["SOURCE.json"]
+    found = record("pcb")
+    assert (found["origin"], found["images"], found["files"]) == ("local copy", 1, 3)
+    assert found["annotations_without_image"] == 1
+    assert "Peking" in found["licence"]
+    assert str(tmp_path) not in Path("data/raw/pcb/SOURCE.json").read_text()
+
+
+def test_the_record_changes_with_the_files_and_not_with_their_place(params, tmp_path):
+    write_board(tmp_path / "mine", "01_a", (1, 1, 10, 10))
+    shutil.copytree(tmp_path / "mine", tmp_path / "copy")
+    records = []
+    for folder in ("mine", "copy", "copy"):
+        stage.download(with_dataset(params, "pcb", tmp_path / folder))
+        records.append(record("pcb"))
+        write_board(tmp_path / "copy", "01_a", (1, 1, 10, 10), seed=len(records) - 1)
+    assert records[0] == records[1]
+    assert records[2]["sha256"] != records[1]["sha256"]
+
+
+def test_boards_are_generated(params, monkeypatch):
+    def generate(boards, folder):
+        write_board(folder, "01_a", (1, 1, 10, 10), seed=boards.seed)
+
+    monkeypatch.setattr(stage, "generate_boards", generate)
+    assert stage.download(with_dataset(params, "boards")).startswith("download: boards: 1 images (generated, ")
+    assert Path("data/raw/boards/images/Short/01_a.png").is_file()
+    found = record("boards")
+    assert found["parameters"]["seed"] == params.boards.seed
+    assert found["licence"].startswith("MIT")
+
+
+def test_a_failed_generation_leaves_the_earlier_boards_alone(params, monkeypatch):
+    write_text(Path("data/raw/boards/images/earlier.txt"), "here")
+
+    def generate(boards, folder):
+        write_text(folder / "half.txt", "")
+        raise InputError("params.yaml: boards.min_defects: no room")
+
+    monkeypatch.setattr(stage, "generate_boards", generate)
+    with pytest.raises(InputError, match="no room"):
+        stage.download(with_dataset(params, "boards"))
+    assert [path.as_posix() for path in Path("data").rglob("*.txt")] == ["data/raw/boards/images/earlier.txt"]
+    assert [path.name for path in Path("data/raw").iterdir()] == ["boards"]
+
+
+def use_client(monkeypatch, download):
+    api = types.SimpleNamespace(dataset_download_files=download)
+    monkeypatch.setitem(sys.modules, "kaggle", types.SimpleNamespace(api=api))
+
+
+def test_kaggle_is_asked_without_a_root(params, tmp_path, monkeypatch):
+    write_magnetic(tmp_path / "theirs", "Free", "exp1_num_1", np.zeros((6, 8), np.uint8))
+
+    def send(slug, path, **_):
+        shutil.make_archive(f"{path}/{slug.split('/')[1]}", "zip", tmp_path / "theirs")
+
+    use_client(monkeypatch, send)
+    line = stage.download(with_dataset(params, "magnetic_tile"))
+    origin = "kaggle.com/datasets/alex000kim/magnetic-tile-surface-defects"
+    assert line.startswith(f"download: magnetic_tile: 1 images ({origin}, ")
+    assert record("magnetic_tile")["origin"] == origin
+    assert Path("data/raw/magnetic_tile/MT_Free/Imgs/exp1_num_1.jpg").is_file()
+    assert record("magnetic_tile")["files"] == 2
+
+
+def test_a_failed_download_leaves_nothing(params, monkeypatch):
+    def fail(slug, path, **_):
+        (Path(path) / "half.zip").write_bytes(b"PK")
+        raise SystemExit(1)
+
+    use_client(monkeypatch, fail)
+    with pytest.raises(InputError, match=r"akhatova/pcb-defects: not downloaded.*set dataset\.root to your own copy"):
+        stage.download(with_dataset(params, "pcb"))
+    assert list(Path("data/raw").iterdir()) == []
+
+
+def test_a_missing_root_and_a_root_that_would_be_overwritten_are_refused(params, tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: is not there; set dataset\.root"):
+        stage.download(with_dataset(params, "pcb", tmp_path / "nowhere"))
+    write_board(Path("data/raw/pcb"), "01_a")
+    with pytest.raises(InputError, match=r"dataset\.root is data/raw/pcb, which this stage overwrites"):
+        stage.download(with_dataset(params, "pcb", "data/raw/pcb"))
+    assert Path("data/raw/pcb/images/Short/01_a.png").is_file()

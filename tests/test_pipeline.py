@@ -1,0 +1,150 @@
+"""The whole pipeline on a tiny configuration: the user's four commands, and what each parameter reruns.
+
+One copy of the repository serves all tests of this module, in the order in which they stand here.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline import CNN, VIT, Copy, small_copy
+
+MODELS = {CNN, VIT}
+
+
+def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
+    return {f"{verb}@{model}" for verb in verbs for model in models}
+
+
+ALL_AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank"}
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, str]:
+    copy = small_copy(tmp_path_factory.mktemp("pipeline"))
+    return copy, copy.dvc("repro")
+
+
+@pytest.fixture(scope="module")
+def copy(first_run: tuple[Copy, str]) -> Copy:
+    return first_run[0]
+
+
+@pytest.fixture
+def unchanged_params(copy: Copy) -> Iterator[None]:
+    """Put params.yaml back after a test."""
+    before = copy.params()
+    yield
+    copy.write_params(before)
+
+
+def test_repro_runs_every_stage_once_and_each_prints_one_line(first_run: tuple[Copy, str]) -> None:
+    _, printed = first_run
+    ran = [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]
+    assert sorted(ran) == sorted({"download", "tile", "split"} | ALL_AFTER_SPLIT)
+    for stage in ran:
+        verb, _, model = stage.partition("@")
+        lines = [line for line in printed.splitlines() if line.startswith(f"{verb} {model}".strip())]
+        assert len(lines) == 1, f"{stage} printed {lines}"
+    assert "%|" not in printed  # a progress bar
+
+
+def test_repro_leaves_only_results_for_git(copy: Copy) -> None:
+    changed = [line[3:] for line in copy.run("git", "status", "--porcelain", "--untracked-files=all").splitlines()]
+    assert "dvc.lock" in changed
+    assert all(path == "dvc.lock" or path.startswith(("metrics/", "plots/")) for path in changed), changed
+    assert not [path for path in changed if Path(path).name.startswith(".")]
+    copy.commit("results")
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("stage", ["train", "score", "time"])
+def test_metrics_have_the_models_name_on_top(copy: Copy, stage: str, model: str) -> None:
+    """So that `dvc metrics diff` shows it in its own column."""
+    assert list(json.loads((copy.folder / f"metrics/{stage}/{model}.json").read_text())) == [model]
+
+
+def test_a_second_repro_does_nothing(copy: Copy) -> None:
+    before = copy.results()
+    assert "Data and pipelines are up to date." in copy.dvc("repro")
+    assert copy.results() == before
+    assert copy.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.usefixtures("unchanged_params")
+@pytest.mark.parametrize(
+    ("name", "value", "stages"),
+    [
+        ("explain.discard", [0.0, 0.5], of_models("explain", "score") | {"rank"}),
+        ("score.intensity_threshold", 100, of_models("score") | {"rank"}),
+        ("rank.truth", "exact", {"rank"}),
+        ("time.repeats", 3, of_models("time")),
+        ("runtime.workers", 1, of_models("time")),
+        ("model.lr", 0.01, ALL_AFTER_SPLIT),
+        ("family.vit.lr", 0.01, of_models("train", "explain", "score", "time", models={VIT}) | {"rank"}),
+        (f"models.{CNN}.lr", 0.01, of_models("train", "explain", "score", "time", models={CNN}) | {"rank"}),
+        ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
+        ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),
+    ],
+)
+def test_a_parameter_reruns_what_it_changes_and_nothing_else(
+    copy: Copy, name: str, value: Any, stages: set[str]
+) -> None:
+    copy.change(name, value)
+    assert copy.would_run() == stages
+
+
+@pytest.mark.usefixtures("unchanged_params")
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("tile.px", "large", "error: params.yaml: tile.px is 'large'; expected a whole number"),
+        ("tile.pixels", 224, "error: params.yaml: tile.pixels is not known"),
+        ("dataset.root", "no/such/folder", "no/such/folder"),
+    ],
+)
+def test_a_run_that_fails_says_why_and_leaves_earlier_results(copy: Copy, name: str, value: Any, message: str) -> None:
+    before = copy.results()
+    copy.change(name, value)
+    printed = copy.dvc("repro", code=1)
+    assert message in printed
+    assert "Traceback" not in printed
+    assert copy.results() == before
+
+
+def test_the_failed_runs_are_forgotten(copy: Copy) -> None:
+    assert copy.would_run() == set()
+
+
+def test_an_experiment_with_another_learning_rate(copy: Copy) -> None:
+    """`dvc exp run -S model.lr=2e-4`, then `dvc metrics diff`, `dvc plots show`, `dvc plots diff`.
+
+    One model is taken out before, to save time; its results stay on disk and the ranking must overlook them.
+    """
+    copy.change("models", {CNN: copy.params()["models"][CNN]})
+    copy.commit("one model")
+    before = copy.results()
+    printed = copy.dvc("exp", "run", "-S", "model.lr=2e-4")
+    for stage in ("download", "tile", "split"):
+        assert f"Stage '{stage}' didn't change, skipping" in printed
+    assert copy.params()["model"]["lr"] == 2e-4
+    after = copy.results()
+    changed = {name for name, content in after.items() if content != before.get(name)}
+    assert f"data/models/{CNN}/model.safetensors" in changed
+    assert not [name for name in changed if name.startswith(("data/raw", "data/tiles", "data/splits")) or VIT in name]
+    assert VIT not in (copy.folder / "metrics/rank.json").read_text(encoding="utf-8")
+
+    assert f"metrics/train/{CNN}.json" in copy.dvc("metrics", "diff", "--md")
+
+    copy.dvc("plots", "show", "--out", "shown")
+    page = (copy.folder / "shown" / "index.html").read_text(encoding="utf-8")
+    for plot in (f"{CNN}: training", f"{CNN}: settings", f"plots_gallery_{CNN}.png", "Ranking"):
+        assert plot in page, plot
+
+    copy.dvc("plots", "diff", "HEAD", "workspace", "--out", "compared")
+    page = (copy.folder / "compared" / "index.html").read_text(encoding="utf-8")
+    assert '"rev": "HEAD"' in page
+    assert '"rev": "workspace"' in page
