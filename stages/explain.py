@@ -30,7 +30,7 @@ def explain(params: Params, name: str) -> str:
     settings = _settings(model, params.explain)
     logits = np.empty(len(tiles.index), np.float32)
     with new_folder(maps_folder(name)) as folder:
-        maps: np.ndarray | None = None
+        maps: np.memmap | None = None
         for positions in progress(list(in_order(tiles, batch)), f"explain {name}"):
             outputs = _explain(model, to_images(tiles.images(positions), device), params.explain)
             assert outputs.heatmaps is not None
@@ -46,9 +46,7 @@ def explain(params: Params, name: str) -> str:
         maps.flush()
         index = tiles.index[["tile_id", "split", "label"]].assign(logit=logits)
         index.to_parquet(folder / "index.parquet", index=False)
-        write_json(
-            folder / "settings.json", {"model": name, "family": description["family"], "settings": settings}
-        )
+        write_json(folder / "settings.json", {"model": name, "family": description["family"], "settings": settings})
     return f"explain {name}: {len(tiles.index)} tiles x {len(settings)} settings, maps {shape[2]}x{shape[3]}"
 
 

@@ -1,4 +1,4 @@
-"""Stage time: milliseconds of forward and of forward + explanation for single images, and what they were measured on."""
+"""Stage time: milliseconds of forward and of forward + explanation for single images, and where it was measured."""
 
 import platform
 from dataclasses import asdict
@@ -20,6 +20,10 @@ from stages.runtime.params import Params
 from stages.runtime.paths import metrics_file, model_folder, tiles_folder
 from stages.runtime.records import write_json
 
+# Always the same settings (the thesis' figure 3.10 has 3 x 10), so that times compare whatever the explain stage does.
+PLAIN = settings_grid(("mean",), (0.0,))
+SWEEP = settings_grid(("min", "mean", "max"), tuple(step / 10 for step in range(10)))
+
 
 @torch.inference_mode()
 def time(params: Params, name: str) -> str:
@@ -32,10 +36,8 @@ def time(params: Params, name: str) -> str:
     if isinstance(model, CamClassifier):
         calls["cam"] = lambda: cam.explain(model, images)
     else:
-        grid = settings_grid(params.explain.fusion, params.explain.discard)
-        plain = settings_grid(("mean",), (0.0,))
-        calls["rollout"] = lambda: rollout.explain(model, images, plain, params.explain.normalise)
-        calls[f"rollout_sweep_{len(grid)}"] = lambda: rollout.explain(model, images, grid, params.explain.normalise)
+        calls["rollout"] = lambda: rollout.explain(model, images, PLAIN)
+        calls[f"rollout_sweep_{len(SWEEP)}"] = lambda: rollout.explain(model, images, SWEEP)
     latencies = measure(calls, params.time.warmup, params.time.repeats, device)
 
     forward = latencies["forward"].median_ms

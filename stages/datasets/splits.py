@@ -13,6 +13,7 @@ from stages.runtime.errors import InputError
 from stages.runtime.params import Split
 
 SPLITS = ("train", "val", "test")
+UNUSED = "unused"
 UNIT_COLUMN = {"group": "group", "image": "source", "tile": "tile_id"}
 
 _ATTEMPTS = 64
@@ -25,7 +26,8 @@ def split_tiles(index: pd.DataFrame, split: Split) -> pd.DataFrame:
 
     `by: tile` is the thesis' way: each class' tiles in random order, cut at the ratios; neighbouring tiles of one
     image then lie in different splits. `by: group` and `by: image` keep a unit together and search for the assignment
-    whose shares come near the ratios (see `_assign_units`).
+    whose shares come near the ratios (see `_assign_units`). With `good_per_defective`, each split keeps that many good
+    tiles per defective one, drawn by chance; the others are `unused`.
 
     Raises:
         InputError: fewer than three units, or a split would be empty or have only one label.
@@ -40,6 +42,7 @@ def split_tiles(index: pd.DataFrame, split: Split) -> pd.DataFrame:
             "at least one each: add images or use split.by: image"
         )
     assigned = _cut_by_class(index, split) if split.by == "tile" else _assign_units(index, column, units, split)
+    assigned = _leave_out_good(index, assigned, split)
     table = pd.DataFrame({"tile_id": index["tile_id"].to_numpy(), "split": assigned})
     _check_each_split(labels, assigned, split)
     return table
@@ -50,6 +53,20 @@ def describe_split(index: pd.DataFrame, table: pd.DataFrame) -> str:
     counts = pd.crosstab(table["split"].to_numpy(), index["label"].to_numpy())
     counts = counts.reindex(index=list(SPLITS), columns=["good", "defective"], fill_value=0)
     return ", ".join(f"{name} {row['good']} good + {row['defective']} defective" for name, row in counts.iterrows())
+
+
+def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> np.ndarray:
+    if split.good_per_defective is None:
+        return assigned
+    assigned = assigned.copy()
+    good = index["label"].to_numpy(dtype=str) == "good"
+    keys = np.array([_chance(split.seed, "sample", tile_id) for tile_id in index["tile_id"]])
+    for name in SPLITS:
+        inside = assigned == name
+        rows = np.flatnonzero(inside & good)
+        kept = round(split.good_per_defective * np.count_nonzero(inside & ~good))
+        assigned[rows[np.argsort(keys[rows])][kept:]] = UNUSED
+    return assigned
 
 
 def _cut_by_class(index: pd.DataFrame, split: Split) -> np.ndarray:

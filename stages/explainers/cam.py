@@ -13,4 +13,4 @@ from stages.models.outputs import Outputs
 
 def explain(model: CamClassifier, images: Tensor) -> Outputs:
     """Return logits (N,) and heatmaps (N, 1, H/stride, W/stride) of images (N, 3, H, W) in 0..1."""
-    return model(images, explain=True)  # type: ignore[no-any-return]
+    return model(images, explain=True)

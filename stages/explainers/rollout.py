@@ -15,4 +15,4 @@ def explain(
     model: RolloutClassifier, images: Tensor, settings: tuple[Setting, ...], normalise: str = "rows"
 ) -> Outputs:
     """Return logits (N,) and heatmaps (N, S, px/patch, px/patch) of images (N, 3, px, px) in 0..1."""
-    return model(images, settings, normalise)  # type: ignore[no-any-return]
+    return model(images, settings, normalise)

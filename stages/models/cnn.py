@@ -39,14 +39,7 @@ class CamClassifier(nn.Module):
         pretrained: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = timm.create_model(
-            arch,
-            features_only=True,
-            out_indices=(_stage_of_stride(arch, stride),),
-            pretrained=pretrained is not None,
-            pretrained_cfg_overlay=pretrained,
-        )
-        _drop_later_blocks(self.backbone)
+        self.backbone: Any = build_features(arch, stride, pretrained)
         channels = self.backbone.feature_info.channels()[-1]
         self.head = nn.Conv2d(channels, 1, kernel_size=1)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
@@ -57,6 +50,7 @@ class CamClassifier(nn.Module):
         """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAM, (N, 1, H/stride, W/stride)."""
         features = self.backbone((images - self.mean) / self.std)[0]  # type: ignore[operator]
         cam = nn.functional.conv2d(features, self.head.weight)
+        assert self.head.bias is not None
         logits = cam.mean(dim=(1, 2, 3)) + self.head.bias
         return Outputs(logits, cam if explain else None)
 
@@ -79,7 +73,24 @@ class CamClassifier(nn.Module):
         return [p for _, module in modules[: inside[-1] + 1] for p in module.parameters(recurse=False)]
 
 
-def _drop_later_blocks(backbone: nn.Module) -> None:
+def build_features(arch: str, stride: int, pretrained: dict[str, Any] | None = None) -> Any:
+    """Build a timm CNN up to its last feature stage of this stride; it returns a list of one (N, C, h, w) tensor.
+
+    Raises:
+        InputError: the architecture has no feature stages, or none of this stride.
+    """
+    features = timm.create_model(
+        arch,
+        features_only=True,
+        out_indices=(_stage_of_stride(arch, stride),),
+        pretrained=pretrained is not None,
+        pretrained_cfg_overlay=pretrained,
+    )
+    _drop_later_blocks(features)
+    return features
+
+
+def _drop_later_blocks(backbone: Any) -> None:
     """Remove the blocks after the last used stage where timm keeps (and runs) them, as its EfficientNets do."""
     last = backbone.feature_info.module_name()[-1]
     if isinstance(getattr(backbone, "blocks", None), nn.Sequential) and last.startswith("blocks."):

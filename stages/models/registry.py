@@ -15,11 +15,23 @@ from stages.runtime.params import Model
 
 @dataclass(frozen=True)
 class Architecture:
-    """A timm architecture (with its pre-training tag) and, for a CNN, the stride of the explained feature stage."""
+    """A timm architecture (with its pre-training tag), and which part of it is used.
+
+    stride: for a CNN the stride of the explained feature stage; for a hybrid ViT that of its stem; else None.
+    stem, depth: of a hybrid ViT (Dosovitskiy et al. 2020, section 3.1): the first `depth` blocks of `arch`, untrained,
+        read the features of the pre-trained CNN `stem` instead of patches of pixels.
+    """
 
     family: str
     arch: str
     stride: int | None
+    stem: str | None = None
+    depth: int | None = None
+
+    @property
+    def pretrained_arch(self) -> str:
+        """The architecture whose pre-trained weights are wanted: the stem's where there is one."""
+        return self.stem or self.arch
 
 
 ARCHITECTURES = {
@@ -31,16 +43,17 @@ ARCHITECTURES = {
     "ViT_tiny_patch16_224": Architecture("vit", "vit_tiny_patch16_224.augreg_in21k_ft_in1k", None),
     "efficientnet_lite0": Architecture("cnn", "tf_efficientnet_lite0.in1k", 32),
     "efficientnet_lite0_d": Architecture("cnn", "tf_efficientnet_lite0.in1k", 16),
+    "vit_hybrid_lite0": Architecture("vit", "vit_tiny_patch16_224", 16, "tf_efficientnet_lite0.in1k", 4),
     "vit_small_patch14_dinov2": Architecture("vit", "vit_small_patch14_dinov2.lvd142m", None),
 }
 
 
 def find_architecture(name: str, model: Model) -> Architecture:
-    """Return the architecture of a model: the table's, overridden by `arch` and `stride` of params.yaml.
+    """Return the architecture of a model: the table's, overridden by what params.yaml says of it.
 
     Raises:
         InputError: the name is in no table and gives no `arch`, timm does not know the `arch` (near names are
-            suggested), the family contradicts the table, or a ViT is given a stride.
+            suggested), the family contradicts the table, or a value does not go with the family.
     """
     where = f"params.yaml: models.{name}"
     listed = ARCHITECTURES.get(name)
@@ -48,15 +61,18 @@ def find_architecture(name: str, model: Model) -> Architecture:
         raise InputError(f"{where}: no architecture of this name; add `arch:` with a timm model, or use {_listed()}")
     if listed is not None and listed.family != model.family:
         raise InputError(f"{where}.family is {model.family!r}; {name} is a {listed.family}")
-    arch = model.arch or listed.arch  # type: ignore[union-attr]
-    if not timm.is_model(arch):
-        near = get_close_matches(arch, timm.list_models(), n=3)
-        raise InputError(f"{where}.arch: timm has no {arch!r}" + (f"; near names: {', '.join(near)}" if near else ""))
-    if model.family == "vit":
-        if model.stride is not None:
-            raise InputError(f"{where}.stride: only a CNN has a stride; a ViT's map has one value per patch")
-        return Architecture("vit", arch, None)
-    return Architecture("cnn", arch, model.stride or (listed.stride if listed else 32))
+    base = listed or Architecture(model.family, model.arch or "", 32 if model.family == "cnn" or model.stem else None)
+    arch, stem = model.arch or base.arch, model.stem or base.stem
+    for key, value in (("arch", arch), ("stem", stem)):
+        if value and not timm.is_model(value):
+            near = get_close_matches(value, timm.list_models(), n=3)
+            hint = f"; near names: {', '.join(near)}" if near else ""
+            raise InputError(f"{where}.{key}: timm has no {value!r}{hint}")
+    if model.family == "vit" and stem is None and model.stride is not None:
+        raise InputError(f"{where}.stride: a ViT without a stem has no stride; its map has one value per patch")
+    if model.family == "cnn" and (stem or model.depth):
+        raise InputError(f"{where}: stem and depth belong to a ViT")
+    return Architecture(model.family, arch, model.stride or base.stride, stem, model.depth or base.depth)
 
 
 def _listed() -> str:

@@ -7,7 +7,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from stages.models.cnn import CamClassifier
 from stages.models.registry import Architecture
 from stages.models.weights import Classifier, build_classifier
 from stages.runtime.errors import InputError
@@ -30,7 +29,7 @@ def load_classifier(folder: Path) -> tuple[Classifier, dict[str, Any]]:
     """
     description = read_json(folder / "model.json")
     try:
-        architecture = Architecture(description["family"], description["arch"], description["stride"])
+        architecture = Architecture(*(description[key] for key in ("family", "arch", "stride", "stem", "depth")))
         model = build_classifier(architecture, description["px"])
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except KeyError as error:
@@ -42,5 +41,5 @@ def load_classifier(folder: Path) -> tuple[Classifier, dict[str, Any]]:
 
 
 def channels_last(model: Classifier) -> Classifier:
-    """Lay convolutions out as N H W C: more than twice as fast on a CPU; a ViT is left as it is."""
-    return model.to(memory_format=torch.channels_last) if isinstance(model, CamClassifier) else model
+    """Lay convolutions out as N H W C, which more than doubles their speed on a CPU."""
+    return model.to(memory_format=torch.channels_last)

@@ -2,7 +2,8 @@
 
 The thesis' recipe (table 3.1): Adam for CNNs, AdamW for ViTs, ReduceLROnPlateau on the validation loss, random
 horizontal and vertical flips. The paper's transfer learning, then fine-tuning, is `warmup_epochs` (head only), then
-everything after the first `frozen_stages`.
+everything after the first `frozen_stages`. Beyond both: what is validated and kept is the exponential moving average of
+the weights (`ema_decay` per step), because the last step of a short training is a noisy choice.
 """
 
 import copy
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.models.batches import Tiles, epoch_order, in_order, random_flips, to_images
 from stages.models.weights import Classifier
@@ -75,6 +77,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=training.plateau_factor, patience=training.plateau_patience
     )
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay), use_buffers=True)
     history: list[Epoch] = []
     best_state: dict[str, Tensor] = {}
     best: Epoch | None = None
@@ -82,14 +85,14 @@ def fit(
         warming_up = number <= training.warmup_epochs
         _freeze(model, list(model.backbone.parameters()) if warming_up else frozen)
         lr = optimiser.param_groups[0]["lr"]
-        train_loss = _train_epoch(model, train, training, optimiser, number, device, f"{title} epoch {number}")
-        logits = predict(model, val, training.batch, device)
-        labels = torch.from_numpy(val.labels).float()
+        train_loss = _train_epoch(model, average, train, training, optimiser, number, device, f"{title} epoch {number}")
+        logits = predict(average.module, val, training.batch, device)
+        labels = torch.tensor(val.labels, dtype=torch.float32)
         val_loss = nn.functional.binary_cross_entropy_with_logits(torch.from_numpy(logits), labels).item()
         epoch = Epoch(number, lr, train_loss, val_loss, average_precision(logits, val.labels))
         history.append(epoch)
         if best is None or _quality(epoch) > _quality(best):
-            best, best_state = epoch, copy.deepcopy(model.state_dict())
+            best, best_state = epoch, copy.deepcopy(average.module.state_dict())
         if not warming_up:
             schedule.step(val_loss)
     assert best is not None  # there is at least one epoch
@@ -112,11 +115,7 @@ def _quality(epoch: Epoch) -> tuple[float, float]:
 
 def _optimiser(model: Classifier, family: str, training: Training) -> torch.optim.Optimizer:
     kind: Any = torch.optim.AdamW if family == "vit" else torch.optim.Adam
-    groups = [
-        {"params": list(model.backbone.parameters()), "lr": training.lr},
-        {"params": list(model.head.parameters()), "lr": training.lr * training.head_lr_factor},
-    ]
-    return kind(groups, weight_decay=training.weight_decay)  # type: ignore[no-any-return]
+    return kind(model.parameters(), lr=training.lr, weight_decay=training.weight_decay)
 
 
 def _freeze(model: Classifier, frozen: list[nn.Parameter]) -> None:
@@ -137,6 +136,7 @@ def _set_training_mode(model: Classifier) -> None:
 
 def _train_epoch(
     model: Classifier,
+    average: AveragedModel,
     tiles: Tiles,
     training: Training,
     optimiser: torch.optim.Optimizer,
@@ -160,6 +160,7 @@ def _train_epoch(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        average.update_parameters(model)
         total += loss.item() * len(positions)
     return total / sum(len(positions) for positions in batches)
 

@@ -1,9 +1,11 @@
 """Vision transformer with attention rollout inside its forward pass (thesis section 2.3)."""
 
+from functools import partial
 from typing import Any
 
 import timm
 import torch
+from timm.layers import HybridEmbed
 from timm.layers.attention import Attention
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -22,6 +24,8 @@ class RolloutClassifier(nn.Module):
     Args:
         arch: a timm VisionTransformer with a class token.
         px: side of the square images; position embeddings are resampled to it.
+        stem: features that the blocks read instead of patches of pixels (a hybrid ViT), or None.
+        depth: number of blocks, or None for all of the architecture's.
         mean, std: of the pre-training, per channel, applied to images in 0..1.
         pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
 
@@ -36,8 +40,13 @@ class RolloutClassifier(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         pretrained: dict[str, Any] | None = None,
+        stem: nn.Module | None = None,
+        depth: int | None = None,
     ) -> None:
         super().__init__()
+        shape: dict[str, Any] = {"depth": depth} if depth else {}
+        if stem is not None:
+            shape |= {"patch_size": 1, "embed_layer": partial(HybridEmbed, backbone=stem)}
         try:
             self.backbone = timm.create_model(
                 arch,
@@ -45,6 +54,7 @@ class RolloutClassifier(nn.Module):
                 img_size=px,
                 pretrained=pretrained is not None,
                 pretrained_cfg_overlay=pretrained,
+                **shape,
             )
         except TypeError:
             raise InputError(f"params.yaml: arch {arch!r} is no vision transformer that rollout can explain") from None

@@ -16,7 +16,7 @@ from huggingface_hub import constants
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from stages.models.cnn import CamClassifier
+from stages.models.cnn import CamClassifier, build_features
 from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.vit import RolloutClassifier
@@ -45,13 +45,15 @@ def build_classifier(architecture: Architecture, px: int, pretrained: dict[str, 
     """Build the classifier of an architecture for tiles of px x px; weights as `pretrained` says, else random."""
     # timm warns of pre-trained tensors that a truncated network does not use: that is what truncating means.
     logging.getLogger("timm").setLevel(logging.ERROR)
-    config = timm.get_pretrained_cfg(architecture.arch)
+    config = timm.get_pretrained_cfg(architecture.pretrained_arch)
     mean = config.mean if config else (0.485, 0.456, 0.406)
     std = config.std if config else (0.229, 0.224, 0.225)
-    if architecture.family == "vit":
-        return RolloutClassifier(architecture.arch, px, mean, std, pretrained)
-    if architecture.stride is None:
-        raise InputError(f"params.yaml: arch {architecture.arch!r} is a CNN and needs a stride")
+    if architecture.family == "vit" and architecture.stem is None:
+        return RolloutClassifier(architecture.arch, px, mean, std, pretrained, depth=architecture.depth)
+    assert architecture.stride is not None  # find_architecture sees to it
+    if architecture.stem is not None:
+        stem = build_features(architecture.stem, architecture.stride, pretrained)
+        return RolloutClassifier(architecture.arch, px, mean, std, stem=stem, depth=architecture.depth)
     return CamClassifier(architecture.arch, architecture.stride, mean, std, pretrained)
 
 
@@ -75,7 +77,7 @@ def initial_classifier(
         return _from_package(architecture, px, where)
     if weights == "hub":
         return _from_hub(architecture, px, where)
-    package = package_of(architecture.arch)
+    package = package_of(architecture.pretrained_arch)
     if package and package_file(package):
         return _from_package(architecture, px, where)
     try:
@@ -86,9 +88,10 @@ def initial_classifier(
 
 
 def _from_package(architecture: Architecture, px: int, where: str) -> tuple[Classifier, Origin]:
-    package = package_of(architecture.arch)
+    package = package_of(architecture.pretrained_arch)
     if package is None:
-        raise InputError(f"{where} is package, but no package carries {architecture.arch}; use hub, file or none")
+        arch = architecture.pretrained_arch
+        raise InputError(f"{where} is package, but no package carries {arch}; use hub, file or none")
     path = package_file(package)
     if path is None:
         raise InputError(f"{where} is package: {package.distribution} is not installed; run `{package.install}`")
@@ -107,10 +110,10 @@ def _from_hub(architecture: Architecture, px: int, where: str) -> tuple[Classifi
     except Exception as error:  # the hub client raises its own, its HTTP library's and the system's errors
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(
-            f"{where}: {architecture.arch} cannot be had from the model hub ({reason}); "
+            f"{where}: {architecture.pretrained_arch} cannot be had from the model hub ({reason}); "
             "give it network, or use package, file or none"
         ) from None
-    return model, Origin(True, f"hub {architecture.arch}", None)
+    return model, Origin(True, f"hub {architecture.pretrained_arch}", None)
 
 
 def _hub_answers() -> bool:
@@ -147,9 +150,11 @@ def _from_file(architecture: Architecture, px: int, path: str | None, where: str
         model, unfilled = _build_and_compare(architecture, px, state)
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{where}: {file} does not fit {architecture.arch} ({reason})") from None
+        raise InputError(f"{where}: {file} does not fit {architecture.pretrained_arch} ({reason})") from None
     if unfilled:
-        raise InputError(f"{where}: {file} does not fit {architecture.arch}: it has no tensor for {unfilled[0]}")
+        raise InputError(
+            f"{where}: {file} does not fit {architecture.pretrained_arch}: it has no tensor for {unfilled[0]}"
+        )
     return model, Origin(True, f"file {file.name}", _sha256(file))
 
 
@@ -163,11 +168,21 @@ def _build_and_compare(
     """
     with torch.random.fork_rng(devices=[]):
         seed = torch.seed()
-        random = build_classifier(architecture, px).backbone.state_dict()
+        random = _pretrained_part(build_classifier(architecture, px))
         torch.manual_seed(seed)
         model = build_classifier(architecture, px, {"state_dict": state})
-    loaded = model.backbone.state_dict()
-    return model, [key for key in random if random[key].ndim > 1 and random[key].std() > 0 and torch.equal(random[key], loaded[key])]
+    loaded = _pretrained_part(model)
+    return model, [
+        key
+        for key in random
+        if random[key].ndim > 1 and random[key].std() > 0 and torch.equal(random[key], loaded[key])
+    ]
+
+
+def _pretrained_part(model: Classifier) -> dict[str, torch.Tensor]:
+    state = model.backbone.state_dict()
+    stem = {key: tensor for key, tensor in state.items() if key.startswith("patch_embed.backbone.")}
+    return stem or state
 
 
 def _sha256(path: Path) -> str:

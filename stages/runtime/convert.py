@@ -120,7 +120,9 @@ def convert(value: Any, hint: Any, where: str) -> Any:
 
 
 def _convert_scalar(value: Any, hint: type, where: str) -> Any:
-    words = {float: "a number", int: "a whole number", str: "text"}
+    words = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+    if hint is bool and isinstance(value, bool):
+        return value
     if not isinstance(value, bool):
         if hint is not float and isinstance(value, hint):
             return value

@@ -47,6 +47,7 @@ class Boards:
     """The generated data set: `designs` layouts, each seen on `boards_per_kind` boards per defect kind."""
 
     seed: int
+    clutter: bool
     designs: Annotated[int, at_least(1)]
     boards_per_kind: Annotated[int, at_least(1)]
     width_px: Annotated[int, at_least(448)]
@@ -83,6 +84,7 @@ class Split:
     train: Annotated[float, above(0)]
     val: Annotated[float, above(0)]
     test: Annotated[float, above(0)]
+    good_per_defective: Annotated[float, above(0)] | None
 
     def __post_init__(self) -> None:
         total = self.train + self.val + self.test
@@ -95,12 +97,12 @@ class Training:
     """What training one model needs; in `model` and `models.<name>` every value may be null (not given)."""
 
     lr: Annotated[float, above(0)]
-    head_lr_factor: Annotated[float, above(0)]
     weight_decay: Annotated[float, at_least(0)]
     batch: Annotated[int, at_least(1)]
     epochs: Annotated[int, at_least(1)]
     good_per_defective: Annotated[float, above(0)] | None
     frozen_stages: Annotated[int, at_least(0)]
+    ema_decay: Annotated[float, between(0, 1)]
     warmup_epochs: Annotated[int, at_least(0)]
     plateau_factor: Annotated[float, above(0), between(0, 1)]
     plateau_patience: Annotated[int, at_least(0)]
@@ -115,6 +117,8 @@ class Model:
     family: Family
     arch: str | None = None
     stride: Annotated[int, at_least(1)] | None = None
+    stem: str | None = None
+    depth: Annotated[int, at_least(1)] | None = None
     weights_path: str | None = None
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 

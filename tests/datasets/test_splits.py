@@ -10,7 +10,9 @@ from stages.datasets.splits import SPLITS, describe_split, split_tiles
 from stages.runtime.errors import InputError
 from stages.runtime.params import Split
 
-BY_GROUP, BY_IMAGE, BY_TILE = (Split(by=by, seed=0, train=0.7, val=0.1, test=0.2) for by in ("group", "image", "tile"))
+BY_GROUP, BY_IMAGE, BY_TILE = (
+    Split(good_per_defective=None, by=by, seed=0, train=0.7, val=0.1, test=0.2) for by in ("group", "image", "tile")
+)
 CLASSES = ("short", "spur")
 
 
@@ -53,7 +55,7 @@ def test_the_order_of_rows_changes_nothing(split):
 @pytest.mark.parametrize("split", [BY_GROUP, BY_IMAGE, BY_TILE], ids=lambda split: split.by)
 def test_another_seed_gives_another_split(split):
     index = table()
-    other = Split(by=split.by, seed=1, train=0.7, val=0.1, test=0.2)
+    other = Split(good_per_defective=None, by=split.by, seed=1, train=0.7, val=0.1, test=0.2)
     assert split_tiles(index, split)["split"].tolist() != split_tiles(index, other)["split"].tolist()
 
 
@@ -104,7 +106,7 @@ def test_groups_of_any_extent_never_leave_a_split_empty(groups, seed):
         for _ in range(count)
     ]
     index = pd.DataFrame(rows).assign(tile_id=[str(number) for number in range(len(rows))])
-    assigned = split_tiles(index, Split(by="group", seed=seed, train=0.7, val=0.1, test=0.2))
+    assigned = split_tiles(index, Split(good_per_defective=None, by="group", seed=seed, train=0.7, val=0.1, test=0.2))
     assert set(assigned["split"]) == set(SPLITS)
     assert assigned.groupby(index["group"])["split"].nunique().max() == 1
 

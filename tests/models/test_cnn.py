@@ -32,8 +32,7 @@ def test_equals_pooling_before_the_neuron() -> None:
 
 
 def test_downscaled_model_lacks_the_last_stage() -> None:
-    full, downscaled = ({name.split(".")[1] for name, _ in tiny(s).backbone.blocks.named_parameters(prefix="b")} for s in (32, 16))
-    assert full == {"0", "1", "2", "3", "4"} and downscaled == {"0", "1", "2", "3"}
+    assert len(tiny(32).backbone.blocks) == 5 and len(tiny(16).backbone.blocks) == 4
 
 
 def test_cam_of_a_mirrored_image_is_mirrored_for_a_symmetric_network() -> None:

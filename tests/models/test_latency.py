@@ -10,7 +10,7 @@ from stages.models.latency import measure
 
 def test_calls_alternate_and_statistics_are_of_the_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    ticks = iter([0, 9, 0, 9] + [0, 0.001, 0, 0.002] + [0, 0.003, 0, 0.002])  # seconds; the first round is warm-up
+    ticks = iter([0, 9, 0, 9, 0, 0.001, 0, 0.002, 0, 0.003, 0, 0.002])  # seconds; the first round is warm-up
     monkeypatch.setattr("stages.models.latency.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     calls = {"a": lambda: made.append("a"), "b": lambda: made.append("b")}
     latencies = measure(calls, 1, 2, torch.device("cpu"))

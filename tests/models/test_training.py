@@ -18,7 +18,7 @@ from stages.runtime.seeds import seed_everything
 
 CPU = torch.device("cpu")
 RECIPE = Training(
-    lr=0.01, head_lr_factor=1.0, weight_decay=0.0, batch=8, epochs=3, good_per_defective=None, frozen_stages=0, warmup_epochs=0,
+    lr=0.01, weight_decay=0.0, batch=8, epochs=3, good_per_defective=None, frozen_stages=0, ema_decay=0.0, warmup_epochs=0,
     plateau_factor=0.1, plateau_patience=1, weights="none", seed=0,
 )  # fmt: skip
 
@@ -83,10 +83,16 @@ def test_it_learns() -> None:
 
 def test_frozen_stages_and_warm_up_keep_the_backbone_bit_for_bit() -> None:
     seed_everything(0, CPU)
-    before = {k: v.clone() for k, v in CamClassifier("test_efficientnet", 16, (0.5,) * 3, (0.5,) * 3).state_dict().items()}
+    before = {
+        k: v.clone() for k, v in CamClassifier("test_efficientnet", 16, (0.5,) * 3, (0.5,) * 3).state_dict().items()
+    }
     model, _ = trained(recipe=replace(RECIPE, epochs=1, frozen_stages=2))
     after = model.state_dict()
-    stem = [k for k in before if k.startswith(("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0", "backbone.blocks.1"))]
+    stem = [
+        k
+        for k in before
+        if k.startswith(("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0", "backbone.blocks.1"))
+    ]
     assert stem and all(torch.equal(before[k], after[k]) for k in stem)  # running statistics included
     assert not torch.equal(before["backbone.blocks.2.0.conv_exp.weight"], after["backbone.blocks.2.0.conv_exp.weight"])
     model, _ = trained(recipe=replace(RECIPE, epochs=1, warmup_epochs=1))

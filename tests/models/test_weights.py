@@ -1,10 +1,11 @@
 """First weights: package, file, hub out of reach, none; and that a saved model comes back as it was."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-import pytest
 import onnx
+import pytest
 import timm
 import torch
 from huggingface_hub import constants
@@ -21,6 +22,7 @@ from stages.runtime.params import Model
 
 TINY_CNN = Architecture("cnn", "test_efficientnet.r160_in1k", 16)
 TINY_VIT = Architecture("vit", "test_vit.r160_in1k", None)
+TINY_HYBRID = Architecture("vit", "test_vit.r160_in1k", 16, "test_efficientnet.r160_in1k", 2)
 
 
 def test_package_gives_timms_efficientnet_lite0() -> None:
@@ -77,6 +79,15 @@ def test_file_gives_the_same_backbone(tmp_path: Path, architecture: Architecture
     assert origin.pretrained and origin.source == f"file {path.name}"
 
 
+def test_a_hybrid_takes_weights_for_its_stem(tmp_path: Path) -> None:
+    source = timm.create_model(TINY_CNN.arch)
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    model, _ = initial_classifier("x", TINY_HYBRID, 64, "file", str(tmp_path / "w.safetensors"))
+    torch.testing.assert_close(model.backbone.patch_embed.backbone.conv_stem.weight, source.conv_stem.weight)
+    model, origin = initial_classifier("x", ARCHITECTURES["vit_hybrid_lite0"], 64, "package", None)
+    assert origin.pretrained and len(model.backbone.blocks) == 4
+
+
 def test_position_embeddings_are_resampled(tmp_path: Path) -> None:
     source = timm.create_model(TINY_VIT.arch)  # 160 px: 10 x 10 patches
     save_file(source.state_dict(), tmp_path / "w.safetensors")
@@ -123,10 +134,10 @@ def test_package_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
         initial_classifier("x", ARCHITECTURES["efficientnet_lite0"], 64, "package", None)
 
 
-@pytest.mark.parametrize("architecture", [TINY_CNN, TINY_VIT], ids=["cnn", "vit"])
+@pytest.mark.parametrize("architecture", [TINY_CNN, TINY_VIT, TINY_HYBRID], ids=["cnn", "vit", "hybrid"])
 def test_a_saved_model_comes_back(tmp_path: Path, architecture: Architecture) -> None:
     model = build_classifier(architecture, 64).eval()
-    save_classifier(tmp_path / "m", model, vars(architecture) | {"px": 64})
+    save_classifier(tmp_path / "m", model, asdict(architecture) | {"px": 64})
     again, description = load_classifier(tmp_path / "m")
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(again(images).logits, model(images).logits, rtol=1e-4, atol=1e-5)
@@ -141,7 +152,7 @@ def test_a_saved_model_comes_back(tmp_path: Path, architecture: Architecture) ->
 def test_every_listed_architecture_is_known_to_timm_and_builds() -> None:
     for name, listed in ARCHITECTURES.items():
         assert find_architecture(name, Model(family=listed.family)) == listed  # type: ignore[arg-type]
-        assert name.endswith("_d") == (listed.stride == 16)
+        assert listed.stem or name.endswith("_d") == (listed.stride == 16)
 
 
 def test_find_architecture_refusals() -> None:
@@ -151,6 +162,6 @@ def test_find_architecture_refusals() -> None:
         find_architecture("x", Model(family="cnn", arch="resnet8"))
     with pytest.raises(InputError, match=r"family is 'vit'; MobileNetV3_large is a cnn"):
         find_architecture("MobileNetV3_large", Model(family="vit"))
-    with pytest.raises(InputError, match=r"stride: only a CNN"):
+    with pytest.raises(InputError, match=r"stride: a ViT without a stem"):
         find_architecture("x", Model(family="vit", arch="test_vit", stride=16))
     assert find_architecture("x", Model(family="cnn", arch="resnet18")).stride == 32

@@ -24,10 +24,13 @@ class Design:
     drills: list[tuple[float, float, float]] = field(default_factory=list)  # mounting holes: x, y, radius
 
 
-def draw_design(seed: int, number: int, width: int, height: int) -> Design:
-    """Draw design `number` (0, 1, ...) of the data set with this seed."""
+def draw_design(seed: int, number: int, width: int, height: int, clutter: bool = True) -> Design:
+    """Draw design `number` (0, 1, ...) of the data set with this seed.
+
+    `clutter` adds what looks like a defect and is none: hatched and stippled pours, thieving dots, necks, open ends.
+    """
     rng = np.random.default_rng([seed, 3, number])
-    style = draw_style(seed, number)
+    style = draw_style(seed, number, clutter)
     design = Design(style, width, height)
     router = Router(style, width, height)
     for x, y in ((46, 46), (width - 46, 46), (46, height - 46), (width - 46, height - 46)):
@@ -56,7 +59,7 @@ def _hits_drill(part: Part, design: Design) -> bool:
 
 
 def _add_trace(design: Design, router: Router, trace: Trace) -> None:
-    design.traces += _with_neck(trace)
+    design.traces += _with_neck(trace) if design.style.clutter else [trace]
     router.add_trace(trace)
 
 
@@ -143,7 +146,7 @@ def _route_to_nowhere(design: Design, router: Router, pad: Pad, rng: np.random.G
     if trace is None:
         return
     _add_trace(design, router, trace)
-    if rng.random() < 0.8:
+    if rng.random() < 0.8 or not style.clutter:
         plated = rng.random() < 0.6
         via = Pad(x, y, "round", 30, 30, 15 if plated else 0, bare=plated)
         design.pads.append(via)

@@ -59,9 +59,10 @@ class Style:
     jpeg: int
     white_balance: Colour  # channel gains
     gradient: float  # brightness change across the image, fraction
+    clutter: bool  # innocent structures that look like defects
 
 
-def draw_style(seed: int, number: int) -> Style:
+def draw_style(seed: int, number: int, clutter: bool = True) -> Style:
     """Draw the style of design `number` (0, 1, ...) of a data set.
 
     Mask colours go round a list that is shuffled by the seed, so that few designs already differ; the rest is random.
@@ -76,6 +77,8 @@ def draw_style(seed: int, number: int) -> Style:
     pitch = {"fine": 3, "medium": 4, "bold": 5}[scale]
     pad = int(min(rng.uniform(0.60, 0.72) * pitch * grid, 64))
     pours: tuple[Pour, ...] = ("solid", "stipple", "none", "solid", "hatch", "solid")
+    if not clutter:
+        pours = ("solid", "none", "none", "solid", "solid", "solid")
     return Style(
         grid_px=grid,
         pitch=pitch,
@@ -88,7 +91,7 @@ def draw_style(seed: int, number: int) -> Style:
         pour_clearance_px=int(rng.integers(14, 19)),
         oval_pads=bool(rng.random() < 0.5),
         teardrops=bool(rng.random() < 0.4),
-        dots=bool(rng.random() < 0.4),
+        dots=bool(rng.random() < 0.4) and clutter,
         soldered=bool(rng.random() < 0.6),
         substrate=_tinted(substrate, tint),
         copper=_tinted(copper, tint),
@@ -103,6 +106,7 @@ def draw_style(seed: int, number: int) -> Style:
         jpeg=int(rng.integers(88, 96)),
         white_balance=_tinted((1.0, 1.0, 1.0), rng.uniform(0.94, 1.06, 3)),
         gradient=float(rng.uniform(0.06, 0.2)),
+        clutter=clutter,
     )
 
 

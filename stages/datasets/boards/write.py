@@ -42,7 +42,7 @@ def generate_boards(boards: Boards, folder: Path) -> None:
 
 
 def _write_design(boards: Boards, number: int, folder: Path) -> None:
-    design = draw_design(boards.seed, number, boards.width_px, boards.height_px)
+    design = draw_design(boards.seed, number, boards.width_px, boards.height_px, boards.clutter)
     clean = draw_layers(design, np.random.default_rng([boards.seed, 4, number]))
     texture = board_texture(design.height, design.width, np.random.default_rng([boards.seed, 5, number]))
     image = paint(clean, design.style, texture)

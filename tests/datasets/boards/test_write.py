@@ -13,7 +13,9 @@ from stages.datasets.boards.write import generate_boards
 from stages.runtime.errors import InputError
 from stages.runtime.params import Boards
 
-BOARDS = Boards(seed=1, designs=2, boards_per_kind=1, width_px=448, height_px=448, min_defects=1, max_defects=2)
+BOARDS = Boards(
+    seed=1, clutter=True, designs=2, boards_per_kind=1, width_px=448, height_px=448, min_defects=1, max_defects=2
+)
 
 
 @pytest.fixture(scope="module")
