@@ -21,7 +21,7 @@ from stages.runtime.records import new_folder, write_json
 
 
 def explain(params: Params, name: str) -> str:
-    """Explain the model `name`; write maps.npy, index.parquet and settings.json (see docs in `_settings`)."""
+    """Explain the model `name`; write maps.npy, index.parquet and settings.json (see `_settings`)."""
     model, description = load_classifier(model_folder(name))
     device = choose_device(params.runtime.device)
     model.to(device)

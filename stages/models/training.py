@@ -86,13 +86,14 @@ def fit(
         _freeze(model, list(model.backbone.parameters()) if warming_up else frozen)
         lr = optimiser.param_groups[0]["lr"]
         train_loss = _train_epoch(model, average, train, training, optimiser, number, device, f"{title} epoch {number}")
-        logits = predict(average.module, val, training.batch, device)
+        kept: Classifier = average.module  # type: ignore[assignment]  # the averaged copy of `model`
+        logits = predict(kept, val, training.batch, device)
         labels = torch.tensor(val.labels, dtype=torch.float32)
         val_loss = nn.functional.binary_cross_entropy_with_logits(torch.from_numpy(logits), labels).item()
         epoch = Epoch(number, lr, train_loss, val_loss, average_precision(logits, val.labels))
         history.append(epoch)
         if best is None or _quality(epoch) > _quality(best):
-            best, best_state = epoch, copy.deepcopy(average.module.state_dict())
+            best, best_state = epoch, copy.deepcopy(kept.state_dict())
         if not warming_up:
             schedule.step(val_loss)
     assert best is not None  # there is at least one epoch

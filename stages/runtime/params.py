@@ -44,7 +44,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Boards:
-    """The generated data set: `designs` layouts, each seen on `boards_per_kind` boards per defect kind."""
+    """The generated data set: `designs` layouts, each on `boards_per_kind` boards per defect kind."""
 
     seed: int
     clutter: bool

@@ -149,3 +149,24 @@ def test_the_description_counts_labels():
     assigned = pd.DataFrame({"split": ["train", "train", "test", "train"]})
     expected = "train 2 good + 1 defective, val 0 good + 0 defective, test 1 good + 0 defective"
     assert describe_split(index, assigned) == expected
+
+
+def test_good_tiles_beyond_the_wanted_number_are_unused() -> None:
+    index = pd.DataFrame(
+        {
+            "tile_id": [f"t{i}" for i in range(400)],
+            "group": [f"g{i % 10}" for i in range(400)],
+            "source": [f"s{i % 20}" for i in range(400)],
+            "label": ["defective" if i < 40 else "good" for i in range(400)],
+            "defect_class": ["spur" if i < 40 else "good" for i in range(400)],
+        }
+    )
+    split = Split(by="tile", seed=0, train=0.5, val=0.25, test=0.25, good_per_defective=2.0)
+    counts = pd.crosstab(split_tiles(index, split)["split"].to_numpy(), index["label"].to_numpy())
+    # 40 defective tiles at 0.5, 0.25, 0.25 are 20, 10, 10; twice as many good ones stay, 360 - 80 are left out
+    assert counts.loc[["train", "val", "test"]].to_numpy().tolist() == [[20, 40], [10, 20], [10, 20]]
+    assert counts.loc["unused"].tolist() == [0, 280]
+    kept = split_tiles(index, split)
+    shuffled = index.sample(frac=1, random_state=1)
+    again = split_tiles(shuffled, split).set_index("tile_id")["split"]
+    assert (again.loc[kept["tile_id"]].to_numpy() == kept["split"].to_numpy()).all()

@@ -108,12 +108,14 @@ def test_without_threshold_any_pixel_is_defective_but_none_is_good(tmp_path):
     assert [row["defect_class"] for row in rows] == ["short", "good", "good", "good"]
 
 
-def test_boxes_decide_the_label_where_there_is_an_exact_mask_too(tmp_path):
-    mask = np.zeros((36, 40), np.uint8)
-    mask[0, 0] = 255
-    image = boxed(tmp_path, (0, 0, 4, 4), mask=write_pixels(tmp_path / "m.png", mask), has_mask=True)
-    row = cut_image(image, TILE).rows[0]
-    assert (row["defect_px"], row["exact_px"], row["label"], row["annotation"]) == (16, 1, "defective", "boxes")
+def test_the_exact_mask_decides_the_label_where_there_are_boxes_too(tmp_path):
+    # 20 x 20 px at 0.01: 4 px are defective, 3 are not, however large the box around them
+    for marked, label in ((3, "good"), (4, "defective")):
+        mask = np.zeros((36, 40), np.uint8)
+        mask[0, :marked] = 255
+        image = boxed(tmp_path, (0, 0, 4, 4), mask=write_pixels(tmp_path / "m.png", mask), has_mask=True)
+        row = cut_image(image, TILE).rows[0]
+        assert (row["defect_px"], row["exact_px"], row["label"], row["annotation"]) == (marked, marked, label, "mask")
 
 
 def test_an_exact_mask_alone_decides(tmp_path):

@@ -18,8 +18,8 @@ from stages.runtime.seeds import seed_everything
 
 CPU = torch.device("cpu")
 RECIPE = Training(
-    lr=0.01, weight_decay=0.0, batch=8, epochs=3, good_per_defective=None, frozen_stages=0, ema_decay=0.0, warmup_epochs=0,
-    plateau_factor=0.1, plateau_patience=1, weights="none", seed=0,
+    lr=0.01, weight_decay=0.0, batch=8, epochs=3, good_per_defective=None, frozen_stages=0, ema_decay=0.0,
+    warmup_epochs=0, plateau_factor=0.1, plateau_patience=1, weights="none", seed=0,
 )  # fmt: skip
 
 

@@ -18,9 +18,8 @@ def tiny(arch: str = "test_vit", px: int = 64) -> RolloutClassifier:
     return RolloutClassifier(arch, px, MEAN, STD).eval()
 
 
-@pytest.mark.parametrize("arch", ["test_vit", "test_vit2"])
-def test_explaining_does_not_change_the_logit(arch: str) -> None:
-    model, images = tiny(arch), torch.rand(2, 3, 64, 64)
+def test_explaining_does_not_change_the_logit() -> None:
+    model, images = tiny(), torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(model(images).logits, model(images, GRID).logits, rtol=1e-5, atol=1e-6)
 
 

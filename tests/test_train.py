@@ -1,0 +1,111 @@
+"""Stages train, explain and time one after the other on sixteen tiny tiles: what they leave on disk."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from stages.datasets.maps import open_maps
+from stages.explain import explain
+from stages.models.batches import to_images
+from stages.models.trained import load_classifier
+from stages.runtime.errors import InputError
+from stages.runtime.params import Model, Params, read_params
+from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.time import time
+from stages.train import train
+
+PX, TILES = 32, 16
+MODELS = {
+    "cnn": Model(family="cnn", arch="test_efficientnet", stride=16),
+    "vit": Model(family="vit", arch="test_vit"),
+    "hybrid": Model(family="vit", arch="test_vit", stride=8, stem="test_efficientnet", depth=2),
+}
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    real = read_params()
+    monkeypatch.chdir(tmp_path)
+    recipe = {"epochs": 2, "batch": 4, "weights": "none", "good_per_defective": None}
+    small = replace(
+        real, model=recipe, models=MODELS, explain=replace(real.explain, batch=3), time=replace(real.time, repeats=2)
+    )
+    folder = tiles_folder(small.dataset.name)
+    folder.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (TILES, PX, PX, 3), dtype=np.uint8)
+    np.save(folder / "images-0000.npy", pixels)
+    ids = [f"board.jpg@{x},0" for x in range(TILES)]
+    index = pd.DataFrame({"tile_id": ids, "source": "board.jpg", "group": "board", "annotation": "label"})
+    index["label"] = ["defective", "good"] * (TILES // 2)
+    index["defect_class"] = ["short", "good"] * (TILES // 2)
+    for column in ("x", "y", "width", "height", "defect_px", "exact_px", "shard"):
+        index[column] = np.zeros(TILES, np.int32)
+    index["row"] = np.arange(TILES, dtype=np.int32)
+    index.to_parquet(folder / "index.parquet", index=False)
+    split_file(small.dataset.name).parent.mkdir(parents=True)
+    splits = ["train"] * 8 + ["val"] * 4 + ["test"] * 3 + ["unused"]
+    pd.DataFrame({"tile_id": ids, "split": splits}).to_parquet(split_file(small.dataset.name), index=False)
+    return small
+
+
+@pytest.mark.parametrize(("name", "settings", "cells"), [("cnn", 1, 2), ("vit", 12, 2), ("hybrid", 12, 4)])
+def test_train_then_explain_then_time(params: Params, name: str, settings: int, cells: int) -> None:
+    assert train(params, name).startswith(f"train {name}: best epoch ")
+    metrics = json.loads(Path(f"metrics/train/{name}.json").read_text())[name]
+    assert metrics["pretrained"] is False and metrics["best_epoch"] in (1, 2)
+    curves = pd.read_csv(f"plots/curves/{name}.csv")
+    assert set(curves["curve"]) == {"lr", "train_loss", "val_loss", "val_average_precision"}
+    assert curves.groupby("curve").size().eq(2).all()
+
+    explain(params, name)
+    maps = open_maps(maps_folder(name))
+    assert list(maps.index["split"]) == ["val"] * 4 + ["test"] * 3  # neither train nor unused tiles
+    heatmaps = maps.read(np.arange(7))
+    assert heatmaps.shape == (7, settings, cells, cells)
+    model, _ = load_classifier(model_folder(name))
+    pixels = np.load(tiles_folder(params.dataset.name) / "images-0000.npy")[8:15]
+    with torch.inference_mode():
+        logits = model(to_images(pixels, torch.device("cpu"))).logits
+    np.testing.assert_allclose(maps.index["logit"], logits, rtol=1e-3, atol=1e-4)
+
+    time(params, name)
+    latency = json.loads(Path(f"metrics/time/{name}.json").read_text())[name]
+    assert latency["forward"]["mean_ms"] > 0 and latency["measured_on"]["device"] == "cpu"
+    assert set(latency["ratio"]) == ({"cam"} if name == "cnn" else {"rollout", "rollout_sweep_30"})
+
+
+def test_cam_on_disk_and_logit_belong_together(params: Params) -> None:
+    train(params, "cnn")
+    explain(params, "cnn")
+    maps = open_maps(maps_folder("cnn"))
+    model, _ = load_classifier(model_folder("cnn"))
+    mean = maps.read(np.arange(7))[:, 0].astype(np.float64).mean((1, 2))
+    np.testing.assert_allclose(mean + model.head.bias.item(), maps.index["logit"], atol=2e-3)  # maps are float16
+
+
+def test_the_same_run_gives_the_same_bytes(params: Params) -> None:
+    written = []
+    for _ in range(2):
+        train(params, "cnn")
+        explain(params, "cnn")
+        files = sorted(
+            path for top in ("data/models", "data/maps", "metrics", "plots") for path in Path(top).rglob("*.*")
+        )
+        written.append({path: path.read_bytes() for path in files if path.is_file()})
+    assert written[0] == written[1] and len(written[0]) == 7
+
+
+def test_what_is_missing_is_named(params: Params) -> None:
+    with pytest.raises(InputError, match=r"data/models/cnn/model.json: missing"):
+        explain(params, "cnn")
+    with pytest.raises(InputError, match=r"models.cnn.stride|stride 64 is not in"):
+        train(replace(params, models={"cnn": replace(MODELS["cnn"], stride=64)}), "cnn")
+    split_file(params.dataset.name).unlink()
+    with pytest.raises(InputError, match=r"data/splits/boards.parquet"):
+        train(params, "cnn")
+    assert not Path("data/models").exists()
