@@ -26,8 +26,8 @@ COPIED = (
 CNN, VIT = "tiny_cnn", "tiny_vit"
 CHANGES: dict[str, dict[str, Any]] = {
     "boards": {"designs": 3, "min_defects": 1, "max_defects": 3},
-    "tile": {"px": 256},
-    "split": {"train": 0.34, "val": 0.33, "test": 0.33},
+    "tile": {"px": 256, "defect_threshold": 0.002},
+    "split": {"train": 0.34, "val": 0.33, "test": 0.33, "good_per_defective": None},
     "model": {"epochs": 1, "warmup_epochs": 0, "frozen_stages": 0, "weights": "none"},
     "models": {
         CNN: {"family": "cnn", "arch": "test_efficientnet.r160_in1k", "stride": 16},
