@@ -39,7 +39,7 @@ lint: $(INSTALLED)  ## check style, format and types
 	@ruff format --check .
 	@mypy
 
-bench: $(INSTALLED)  ## time this project side by side with plain and published ways
+bench: $(INSTALLED)  ## time heatmaps side by side with the plain forward pass
 	@python -m tests.benchmarks
 
 clean:  ## remove caches and temporaries; results, models and data stay

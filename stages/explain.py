@@ -46,7 +46,13 @@ def explain(params: Params, name: str) -> str:
         maps.flush()
         index = tiles.index[["tile_id", "split", "label"]].assign(logit=logits)
         index.to_parquet(folder / "index.parquet", index=False)
-        write_json(folder / "settings.json", {"model": name, "family": description["family"], "settings": settings})
+        content = {
+            "model": name,
+            "family": description["family"],
+            "cell_px": description["stride"] or description["px"] // shape[3],
+            "settings": settings,
+        }
+        write_json(folder / "settings.json", content)
     return f"explain {name}: {len(tiles.index)} tiles x {len(settings)} settings, maps {shape[2]}x{shape[3]}"
 
 

@@ -119,6 +119,7 @@ def _measure(explained: Explained, rule: Score, model: str) -> dict[str, TileMea
                 explained.probability[piece],
                 rule.intensity_threshold,
                 rule.probability_threshold,
+                explained.maps.cell_px,
             )
         )
     # The pointing game is played on defective tiles: a good tile may hold the margin of a neighbour's box.
@@ -134,7 +135,9 @@ def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTil
     shown = test[choose_tiles(probability, defective, rule.probability_threshold, rule.gallery_tiles)]
     positions, probability = explained.positions[shown], explained.probability[shown]
     images = explained.tiles.images(positions)
-    heatmaps = upsample(explained.maps.read(explained.rows[shown])[:, setting], explained.tiles.px)
+    heatmaps = upsample(
+        explained.maps.read(explained.rows[shown])[:, setting], explained.tiles.px, explained.maps.cell_px
+    )
     predictions = thesis_prediction(heatmaps, probability, rule.intensity_threshold, rule.probability_threshold)
     truths = {kind: explained.tiles.truth(kind, positions) for kind in explained.tiles.truths}
     return [

@@ -23,7 +23,7 @@ def params(tmp_path, monkeypatch):
     for group in range(10):
         write_board(tmp_path / "root", f"{group:02d}_a", (1, 1, 10, 10), seed=group)
     dataset = replace(real.dataset, name="pcb", root=str(tmp_path / "root"))
-    split = replace(real.split, by="group", seed=0, train=0.7, val=0.1, test=0.2)
+    split = replace(real.split, by="group", seed=0, train=0.7, val=0.1, test=0.2, good_per_defective=None)
     params = replace(real, dataset=dataset, tile=TILE, split=split)
     tile.tile(params)
     return params

@@ -22,6 +22,7 @@ class Maps:
     family: str  # "cnn" | "vit"
     fusions: tuple[str, ...]  # S: "cam", or min | mean | max
     discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 for a CAM
+    cell_px: int | None  # side of a map cell in pixels of the tile; None: the cells fill the tile exactly
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -59,6 +60,7 @@ def open_maps(folder: Path) -> Maps:
         family = str(described["family"])
         fusions = tuple(str(setting["fusion"]) for setting in described["settings"])
         discards = tuple(float(setting["discard"]) for setting in described["settings"])
+        cell_px = int(described["cell_px"]) if "cell_px" in described else None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{settings_file}: not as explain writes it ({error!r}); {again}") from None
     lacking = {"tile_id", "split", "label", "logit"} - set(index.columns)
@@ -72,4 +74,4 @@ def open_maps(folder: Path) -> Maps:
         raise InputError(f"{file}: {len(values)} tiles, but {index_file.name} has {len(index)}; {again}")
     if index["tile_id"].duplicated().any():
         raise InputError(f"{index_file}: a tile is there twice; {again}")
-    return Maps(file, values, index, family, fusions, discards)
+    return Maps(file, values, index, family, fusions, discards, cell_px)

@@ -64,7 +64,7 @@ def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> 
     for name in SPLITS:
         inside = assigned == name
         rows = np.flatnonzero(inside & good)
-        kept = round(split.good_per_defective * np.count_nonzero(inside & ~good))
+        kept = max(1, round(split.good_per_defective * np.count_nonzero(inside & ~good)))
         assigned[rows[np.argsort(keys[rows])][kept:]] = UNUSED
     return assigned
 

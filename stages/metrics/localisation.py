@@ -19,22 +19,27 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 
-def upsample(maps: Floats, px: int) -> NDArray[np.float32]:
+def upsample(maps: Floats, px: int, cell_px: int | None = None) -> NDArray[np.float32]:
     """Enlarge heatmaps bilinearly to tiles (pixel centres aligned, edges repeated: OpenCV's INTER_LINEAR).
+
+    Cells keep their extent: where a network pads a tile to whole cells (112 px at stride 32 gives 4 cells, 128 px), the
+    map is enlarged to those and cut to the tile, not squeezed into it.
 
     Args:
         maps: (n, h, w) heatmaps at native resolution.
         px: side of a tile in pixels.
+        cell_px: side of a cell in pixels; None where the cells fill the tile exactly.
 
     Returns:
         (n, px, px). A constant map stays exactly constant, whatever interpolation would round it to.
     """
+    height, width = (max(px, cells * (cell_px or 0)) for cells in maps.shape[1:])
     tall = np.empty((len(maps), px, px), np.float32)
     for row, heatmap in zip(tall, np.asarray(maps, np.float32), strict=True):
         if heatmap.min() == heatmap.max():
             row[:] = heatmap.flat[0]
         else:
-            cv2.resize(heatmap, (px, px), dst=row, interpolation=cv2.INTER_LINEAR)
+            row[:] = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_LINEAR)[:px, :px]
     return tall
 
 
@@ -100,23 +105,30 @@ def pixel_scores(counts: NDArray[np.integer]) -> dict[str, float]:
     }
 
 
-def pointing_hits(heatmaps: Floats, truth: Bools) -> NDArray[np.float64]:
-    """Play the pointing game (2.8) on each tile: is the heatmap's maximum inside the truth?
+def pointing_hits(maps: Floats, truth: Bools, cell_px: int | None = None) -> NDArray[np.float64]:
+    """Play the pointing game (2.8) on each tile: is the centre of the heatmap's highest cell inside the truth?
 
-    The first maximum in reading order counts. The prediction does not gate it.
+    Bilinear enlargement has its maximum at the centre of the highest cell, except along the border, where it repeats
+    the cell's value to the edge: the centre is what the heatmap points at. Of equal cells the first in reading order
+    counts. The prediction does not gate it.
 
     Args:
-        heatmaps: (n, H, W).
+        maps: (n, h, w) heatmaps at native resolution.
         truth: (n, H, W) true where there is a defect.
+        cell_px: see `upsample`; centres beyond the tile count as its last pixel.
 
     Returns:
         (n,) 1 for a hit, 0 for a miss, NaN where it cannot be played: no truth pixel, or a constant heatmap.
     """
-    flat = heatmaps.reshape(len(heatmaps), -1)
-    flat_truth = truth.reshape(len(truth), -1)
-    peak = flat.argmax(axis=1)
-    hits = flat_truth[np.arange(len(flat)), peak].astype(np.float64)
-    playable = flat_truth.any(axis=1) & (flat.max(axis=1) > flat.min(axis=1))
+    flat = maps.reshape(len(maps), -1)
+    cells = np.unravel_index(flat.argmax(axis=1), maps.shape[1:])
+    extents = [max(cell_px or 0, length / count) for length, count in zip(truth.shape[1:], maps.shape[1:], strict=True)]
+    rows, columns = (
+        np.minimum(((cell + 0.5) * extent).astype(int), length - 1)
+        for cell, extent, length in zip(cells, extents, truth.shape[1:], strict=True)
+    )
+    hits = truth[np.arange(len(truth)), rows, columns].astype(np.float64)
+    playable = truth.any(axis=(1, 2)) & (flat.max(axis=1) > flat.min(axis=1))
     return np.where(playable, hits, np.nan)
 
 
@@ -148,6 +160,7 @@ def measure_tiles(
     probability: NDArray[np.floating],
     intensity_threshold: float = 127,
     probability_threshold: float = 0.5,
+    cell_px: int | None = None,
 ) -> dict[str, TileMeasures]:
     """Measure a few tiles (as many as fit in memory at tile size) under every setting and against every truth.
 
@@ -155,6 +168,8 @@ def measure_tiles(
         maps: (n, S, h, w) heatmaps at native resolution, one per setting.
         truths: name of the truth -> (n, px, px) mask.
         probability: (n,) the classifier's probability of a defect.
+        intensity_threshold, probability_threshold: see `thesis_prediction`.
+        cell_px: see `upsample`.
     """
     count, settings = maps.shape[:2]
     measures = {
@@ -164,11 +179,11 @@ def measure_tiles(
         for kind, truth in truths.items()
     }
     for setting in range(settings if truths else 0):
-        heatmaps = upsample(maps[:, setting], next(iter(truths.values())).shape[-1])
+        heatmaps = upsample(maps[:, setting], next(iter(truths.values())).shape[-1], cell_px)
         prediction = thesis_prediction(heatmaps, probability, intensity_threshold, probability_threshold)
         for kind, truth in truths.items():
             measures[kind].counts[:, setting] = pixel_counts(prediction, truth)
-            measures[kind].hits[:, setting] = pointing_hits(heatmaps, truth)
+            measures[kind].hits[:, setting] = pointing_hits(maps[:, setting], truth, cell_px)
     return measures
 
 

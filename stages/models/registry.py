@@ -1,7 +1,8 @@
 """Names that stand for an architecture: the thesis' six models and those whose weights travel in a package.
 
-`_d` models are the thesis' downscaled CNNs: the last feature stage is left out, so maps are 14x14 for a 224 px tile
-instead of 7x7 (thesis section 2.2, figure 2.4). Any other timm model is used by naming its `arch` in params.yaml.
+`_d` models are the thesis' downscaled CNNs: the last feature stage is left out, so a map cell is 16 px instead of 32
+(thesis section 2.2, figure 2.4). A hybrid is a ViT that reads a CNN's features instead of patches. Any other timm model
+is used by naming its `arch` in params.yaml.
 """
 
 from dataclasses import dataclass
@@ -68,6 +69,11 @@ def find_architecture(name: str, model: Model) -> Architecture:
             near = get_close_matches(value, timm.list_models(), n=3)
             hint = f"; near names: {', '.join(near)}" if near else ""
             raise InputError(f"{where}.{key}: timm has no {value!r}{hint}")
+        if value:
+            try:
+                timm.get_pretrained_cfg(value)
+            except RuntimeError as error:
+                raise InputError(f"{where}.{key} is {value!r}: {error}; drop what stands after the dot") from None
     if model.family == "vit" and stem is None and model.stride is not None:
         raise InputError(f"{where}.stride: a ViT without a stem has no stride; its map has one value per patch")
     if model.family == "cnn" and (stem or model.depth):

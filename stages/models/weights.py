@@ -166,8 +166,9 @@ def _build_and_compare(
     timm loads a truncated network without asking for completeness; a weight that equals the one of a random build
     from the same seed was not in the file.
     """
+    seed = int(torch.randint(2**62, (1,)))  # drawn from the run's own seed, so that the head repeats
     with torch.random.fork_rng(devices=[]):
-        seed = torch.seed()
+        torch.manual_seed(seed)
         random = _pretrained_part(build_classifier(architecture, px))
         torch.manual_seed(seed)
         model = build_classifier(architecture, px, {"state_dict": state})

@@ -46,7 +46,7 @@ class Dataset:
 class Boards:
     """The generated data set: `designs` layouts, each on `boards_per_kind` boards per defect kind."""
 
-    seed: int
+    seed: Annotated[int, between(0, 2**63)]
     clutter: bool
     designs: Annotated[int, at_least(1)]
     boards_per_kind: Annotated[int, at_least(1)]
@@ -80,7 +80,7 @@ class Split:
     """How tiles become train, validation and test."""
 
     by: Literal["group", "image", "tile"]
-    seed: int
+    seed: Annotated[int, between(0, 2**63)]
     train: Annotated[float, above(0)]
     val: Annotated[float, above(0)]
     test: Annotated[float, above(0)]
@@ -107,7 +107,7 @@ class Training:
     plateau_factor: Annotated[float, above(0), between(0, 1)]
     plateau_patience: Annotated[int, at_least(0)]
     weights: Weights
-    seed: int
+    seed: Annotated[int, between(0, 2**63)]
 
 
 @dataclass(frozen=True)

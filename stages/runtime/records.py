@@ -48,8 +48,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     temporary, retired = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
     with _disk_errors(path):
-        for leftover in (temporary, retired):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _put_back(retired, path)
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
             yield temporary
@@ -58,7 +58,14 @@ def new_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            shutil.rmtree(retired, ignore_errors=True)
+            _put_back(retired, path)
+
+
+def _put_back(retired: Path, path: Path) -> None:
+    """Restore the earlier folder if a run ended between retiring it and putting the new one there; else remove it."""
+    if retired.exists() and not path.exists():
+        retired.replace(path)
+    shutil.rmtree(retired, ignore_errors=True)
 
 
 @contextmanager

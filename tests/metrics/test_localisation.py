@@ -34,6 +34,15 @@ def test_a_constant_map_stays_constant(value):
     assert (tall == np.float32(value)).all()
 
 
+def test_cells_keep_their_extent_where_they_reach_beyond_the_tile():
+    # Two cells of 4 px make 8 px: centres at 1.5 and 5.5. Of a tile of 6 px, pixels 0 and 1 lie left of the first
+    # centre (value 0), pixel 2 is an eighth of the way to the second, 3 three eighths, 4 five eighths, 5 seven eighths.
+    tall = upsample(np.array([[[0.0, 8.0], [0.0, 8.0]]]), 6, cell_px=4)
+    np.testing.assert_allclose(tall[0], np.tile([0, 0, 1, 3, 5, 7], (6, 1)), atol=1e-5)
+    squeezed = upsample(np.array([[[0.0, 8.0], [0.0, 8.0]]]), 6)
+    np.testing.assert_array_equal(upsample(np.array([[[0.0, 8.0], [0.0, 8.0]]]), 6, cell_px=3), squeezed)
+
+
 def test_prediction_is_above_and_not_at_the_threshold():
     values = np.array([[[0, 127], [128, 255]]], float)
     assert thesis_prediction(values, np.array([0.9])).tolist() == [[[False, False], [True, True]]]
@@ -115,6 +124,16 @@ def test_pointing_game_hit_miss_first_maximum_and_undefined():
     np.testing.assert_array_equal(hits, [1, 0, 0, np.nan, np.nan])
     assert defined_mean(hits) == pytest.approx(1 / 3)
     assert math.isnan(defined_mean(np.array([np.nan])))
+
+
+def test_pointing_at_the_centre_of_a_coarse_cell():
+    maps = np.array([[[0.0, 1.0], [0.0, 0.0]]])  # the upper right cell: rows 0..7, columns 8..15 of 16 px
+    truth = np.zeros((1, 16, 16), bool)
+    truth[0, 4, 12] = True
+    assert pointing_hits(maps, truth).tolist() == [1]
+    assert pointing_hits(maps, np.roll(truth, 1, axis=1)).tolist() == [0]
+    # cells of 10 px: the centre of the second lies at 15
+    assert pointing_hits(maps, np.roll(truth, (1, 3), axis=(1, 2)), cell_px=10).tolist() == [1]
 
 
 def test_measures_join_pool_and_do_not_depend_on_the_order():

@@ -88,6 +88,15 @@ def test_a_hybrid_takes_weights_for_its_stem(tmp_path: Path) -> None:
     assert origin.pretrained and len(model.backbone.blocks) == 4
 
 
+def test_a_file_leaves_the_head_to_the_seed(tmp_path: Path) -> None:
+    save_file(timm.create_model(TINY_CNN.arch).state_dict(), tmp_path / "w.safetensors")
+    heads = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        heads.append(initial_classifier("x", TINY_CNN, 64, "file", str(tmp_path / "w.safetensors"))[0].head.weight)
+    assert torch.equal(*heads)
+
+
 def test_position_embeddings_are_resampled(tmp_path: Path) -> None:
     source = timm.create_model(TINY_VIT.arch)  # 160 px: 10 x 10 patches
     save_file(source.state_dict(), tmp_path / "w.safetensors")
@@ -164,4 +173,6 @@ def test_find_architecture_refusals() -> None:
         find_architecture("MobileNetV3_large", Model(family="vit"))
     with pytest.raises(InputError, match=r"stride: a ViT without a stem"):
         find_architecture("x", Model(family="vit", arch="test_vit", stride=16))
+    with pytest.raises(InputError, match=r"models.x.arch is 'resnet18.nonsense'"):
+        find_architecture("x", Model(family="cnn", arch="resnet18.nonsense"))
     assert find_architecture("x", Model(family="cnn", arch="resnet18")).stride == 32

@@ -8,7 +8,7 @@ import pytest
 
 from stages.runtime.command import run_model_stage, run_stage
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params
+from stages.runtime.params import Params, read_params
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ def name_a_model(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 def test_a_stage_prints_its_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     run_stage(lambda params: f"cut tiles of {params.tile.px} px", "cut tiles")
-    assert capsys.readouterr() == ("cut tiles of 224 px\n", "")
+    assert capsys.readouterr() == (f"cut tiles of {read_params().tile.px} px\n", "")
 
 
 def test_a_model_stage_gets_the_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

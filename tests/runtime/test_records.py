@@ -145,3 +145,12 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, text: str | None,
         path.write_text(text)
     with pytest.raises(InputError, match=rf"model\.json: {message}"):
         read_json(path)
+
+
+def test_an_earlier_folder_retired_by_a_killed_run_comes_back(tmp_path: Path) -> None:
+    retired = tmp_path / ".tiles.old"
+    retired.mkdir()
+    (retired / "a").write_text("earlier")
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "tiles"):
+        raise RuntimeError
+    assert (tmp_path / "tiles" / "a").read_text() == "earlier" and not retired.exists()
