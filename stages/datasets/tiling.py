@@ -74,8 +74,8 @@ def cut_image(image: SourceImage, tile: Tile) -> Cut:
 
     A tile is defective when its annotated area is above 0 and at least `defect_threshold` x px x px. That area is
     counted in tile pixels in the exact mask where the data set has one, else in the union of the boxes: boxes have
-    margins, and a tile at the edge of one may show nothing but margin (a third of the tiles that 1% of box area calls
-    defective, on generated boards and tiles of 112 px). Where only
+    margins, and a tile at the edge of one may show nothing but margin (four in ten of the tiles that 1% of box area
+    calls defective, on generated boards and tiles of 112 px). Where only
     the image has a label, the whole image becomes one tile whatever the mode: the label says nothing about a part.
     A window of another extent than px x px is resized to it, its truth by majority of area.
 
