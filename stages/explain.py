@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from stages.datasets.maps import maps_file
 from stages.datasets.tiles import open_tiles
 from stages.explainers import cam, rollout
 from stages.models.batches import in_order, to_images
@@ -21,13 +22,13 @@ from stages.runtime.records import new_folder, write_json
 
 
 def explain(params: Params, name: str) -> str:
-    """Explain the model `name`; write maps.npy, index.parquet and settings.json (see `_settings`)."""
+    """Explain the model `name`; write what `stages.datasets.maps` describes."""
     model, description = load_classifier(model_folder(name))
     device = choose_device(params.runtime.device)
     model.to(device)
     tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name)).select(("val", "test"))
     batch = params.explain.batch
-    settings = _settings(model, params.explain)
+    method, settings = _settings(model, params.explain)
     logits = np.empty(len(tiles.index), np.float32)
     with new_folder(maps_folder(name)) as folder:
         maps: np.memmap | None = None
@@ -39,29 +40,26 @@ def explain(params: Params, name: str) -> str:
                 raise InputError(f"{model_folder(name)}: the model's heatmaps are not finite; train it again")
             if maps is None:
                 shape = (len(tiles.index), *heatmaps.shape[1:])
-                maps = np.lib.format.open_memmap(folder / "maps.npy", mode="w+", dtype=np.float16, shape=shape)
+                maps = np.lib.format.open_memmap(maps_file(folder, method), mode="w+", dtype=np.float16, shape=shape)
             maps[positions] = heatmaps
             logits[positions] = outputs.logits.float().cpu().numpy()
         assert maps is not None
         maps.flush()
         index = tiles.index[["tile_id", "split", "label"]].assign(logit=logits)
         index.to_parquet(folder / "index.parquet", index=False)
-        content = {
-            "model": name,
-            "family": description["family"],
-            "cell_px": description["stride"] or description["px"] // shape[3],
-            "settings": settings,
-        }
+        cell_px = description["stride"] or description["px"] // shape[3]
+        methods = {method: {"cell_px": cell_px, "offset_px": 0, "settings": settings}}
+        content = {"model": name, "family": description["family"], "order": [method], "methods": methods}
         write_json(folder / "settings.json", content)
     return f"explain {name}: {len(tiles.index)} tiles x {len(settings)} settings, maps {shape[2]}x{shape[3]}"
 
 
-def _settings(model: Classifier, explain: Explain) -> list[dict[str, object]]:
-    """Return what the second axis of maps.npy (tiles, settings, h, w) float16 means."""
+def _settings(model: Classifier, explain: Explain) -> tuple[str, list[dict[str, object]]]:
+    """Return the method, and what the second axis of its maps means."""
     if isinstance(model, CamClassifier):
-        return [{"name": "cam", "fusion": "cam", "discard": 0.0}]
+        return "cam", [{"name": "cam", "fusion": "cam", "discard": 0.0}]
     grid = settings_grid(explain.fusion, explain.discard)
-    return [{"name": setting.name, "fusion": setting.fusion, "discard": setting.discard} for setting in grid]
+    return "rollout", [{"name": setting.name, "fusion": setting.fusion, "discard": setting.discard} for setting in grid]
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.datasets.maps import Maps, open_maps
+from stages.datasets.maps import Maps, MethodMaps, open_maps
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.figures.gallery import GalleryTile, choose_tiles, draw_gallery
 from stages.metrics.choice import best_index, choose_discards
@@ -60,7 +60,7 @@ def score(params: Params, model: str) -> str:
     if rule.choose_by not in SCORES:
         raise InputError(f"params.yaml: score.choose_by is {rule.choose_by!r}; known: {', '.join(SCORES)}")
     explained = _read(params.dataset.name, model)
-    maps, test = explained.maps, explained.splits["test"]
+    maps, test = explained.maps.primary, explained.splits["test"]
 
     measures = _measure(explained, rule, model)
     scores = {
@@ -84,7 +84,9 @@ def score(params: Params, model: str) -> str:
             fusion: {"discard": maps.discards[setting], "area": area, **scores[kind]["test"][setting]}
             for fusion, setting in chosen.items()
         }
-    title = f"{model}, {best}" + (f", discard {maps.discards[chosen[best]]:g}" if maps.family == "vit" else "")
+    title = f"{model}, {best}" + (
+        f", discard {maps.discards[chosen[best]]:g}" if explained.maps.family == "vit" else ""
+    )
     draw_gallery(plot_file("gallery", model, ".png"), _gallery(explained, chosen[best], rule), title)
     _write_settings(plot_file("settings", model, ".csv"), maps, scores)
     write_json(metrics_file("score", model), {model: content})
@@ -96,15 +98,15 @@ def _read(dataset: str, model: str) -> Explained:
     positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(maps.index["tile_id"]))
     if (positions < 0).any():
         lost = maps.index["tile_id"].iloc[int(np.argmin(positions))]
-        raise InputError(f"{maps.file}: tile {lost} is not in {tiles.folder}; run the explain stage again")
+        raise InputError(f"{maps.folder}: tile {lost} is not in {tiles.folder}; run the explain stage again")
     rows = np.argsort(positions)  # whatever order explain wrote, the same scores and the same pictures
     index, positions = maps.index.iloc[rows], positions[rows]
     splits = {split: (index["split"] == split).to_numpy(bool) for split in ("val", "test")}
     if not splits["test"].any():
-        raise InputError(f"{maps.file}: there is no test tile; run the split, train and explain stages again")
+        raise InputError(f"{maps.folder}: there is no test tile; run the split, train and explain stages again")
     logit = index["logit"].to_numpy(np.float64)
     if not np.isfinite(logit).all():
-        raise InputError(f"{maps.file.parent / 'index.parquet'}: a logit is not finite; train the model again")
+        raise InputError(f"{maps.folder / 'index.parquet'}: a logit is not finite; train the model again")
     return Explained(maps, tiles, rows, positions, probability_of(logit), tiles.labels[positions], splits)
 
 
@@ -114,12 +116,12 @@ def _measure(explained: Explained, rule: Score, model: str) -> dict[str, TileMea
         piece = slice(start, start + CHUNK_TILES)
         chunks.append(
             measure_tiles(
-                explained.maps.read(explained.rows[piece]),
+                explained.maps.primary.read(explained.rows[piece]),
                 {kind: explained.tiles.truth(kind, explained.positions[piece]) for kind in explained.tiles.truths},
                 explained.probability[piece],
                 rule.intensity_threshold,
                 rule.probability_threshold,
-                explained.maps.cell_px,
+                round(explained.maps.primary.cell_px),
             )
         )
     # The pointing game is played on defective tiles: a good tile may hold the margin of a neighbour's box.
@@ -136,7 +138,9 @@ def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTil
     positions, probability = explained.positions[shown], explained.probability[shown]
     images = explained.tiles.images(positions)
     heatmaps = upsample(
-        explained.maps.read(explained.rows[shown])[:, setting], explained.tiles.px, explained.maps.cell_px
+        explained.maps.primary.read(explained.rows[shown])[:, setting],
+        explained.tiles.px,
+        round(explained.maps.primary.cell_px),
     )
     predictions = thesis_prediction(heatmaps, probability, rule.intensity_threshold, rule.probability_threshold)
     truths = {kind: explained.tiles.truth(kind, positions) for kind in explained.tiles.truths}
@@ -154,7 +158,7 @@ def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTil
     ]
 
 
-def _write_settings(path: Path, maps: Maps, scores: Mapping[str, Mapping[str, SettingScores]]) -> None:
+def _write_settings(path: Path, maps: MethodMaps, scores: Mapping[str, Mapping[str, SettingScores]]) -> None:
     """Write the long table of every setting's scores; an undefined score is an empty field."""
     with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -33,7 +33,8 @@ def train(params: Params, name: str) -> str:
         channels_last(model), architecture.family, train_tiles, val_tiles, training, _average_precision, device, name
     )
 
-    description = asdict(architecture) | {"model": name, "px": px, "origin": origin.as_dict(), "threshold": 0.5}
+    description = asdict(architecture) | {"model": name, "px": px, "origin": origin.as_dict()}
+    description |= {"task": params.task, "classes": ["good", "defective"]}
     save_classifier(model_folder(name), model, description)
     curves = pd.DataFrame(asdict(epoch) for epoch in fitted.history).melt("epoch", var_name="curve")
     with new_file(plot_file("curves", name, ".csv")) as path:

@@ -81,10 +81,12 @@ def write_maps(params, model: str, family: str = "cnn", order=tuple(range(8))) -
             ]
         )
     rows = list(order)
-    np.save(folder / "maps.npy", maps[rows].astype(np.float16))
+    method = "cam" if family == "cnn" else "rollout"
+    np.save(folder / f"{method}.npy", maps[rows].astype(np.float16))
     labels = np.where(DEFECTIVE, "defective", "good")
     index = pd.DataFrame({"tile_id": TILE_IDS, "split": SPLITS, "label": labels, "logit": LOGITS})
     index.iloc[rows].to_parquet(folder / "index.parquet", index=False)
     described = [{"name": name, "fusion": fusion, "discard": discard} for name, fusion, discard in settings]
-    content = {"model": model, "family": family, "settings": described}
+    methods = {method: {"cell_px": 1, "offset_px": 0, "settings": described}}
+    content = {"model": model, "family": family, "order": [method], "methods": methods}
     (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")

@@ -154,7 +154,7 @@ def test_bad_input_is_named_and_earlier_results_stay(params):
         stage.score(params, "other")
 
     rewrite_index("net", tile_id=[f"board.jpg@{x},0" for x in range(7)] + ["elsewhere.jpg@0,0"])
-    with pytest.raises(InputError, match=r"maps.npy: tile elsewhere.jpg@0,0 is not in data/tiles/"):
+    with pytest.raises(InputError, match=r"data/maps/net: tile elsewhere.jpg@0,0 is not in data/tiles/"):
         stage.score(params, "net")
     rewrite_index("net", tile_id="board.jpg@0,0")
     with pytest.raises(InputError, match=r"index.parquet: a tile is there twice"):
@@ -162,19 +162,19 @@ def test_bad_input_is_named_and_earlier_results_stay(params):
 
     write_maps(params, "net")
     rewrite_index("net", split="val")
-    with pytest.raises(InputError, match=r"maps.npy: there is no test tile"):
+    with pytest.raises(InputError, match=r"data/maps/net: there is no test tile"):
         stage.score(params, "net")
     rewrite_index("net", logit=np.nan)
     with pytest.raises(InputError, match=r"there is no test tile|a logit is not finite"):
         stage.score(params, "net")
 
     write_maps(params, "net")
-    maps = np.load(stage.maps_folder("net") / "maps.npy")
-    np.save(stage.maps_folder("net") / "maps.npy", maps[:5])
-    with pytest.raises(InputError, match=r"maps.npy: 5 tiles, but index.parquet has 8"):
+    maps = np.load(stage.maps_folder("net") / "cam.npy")
+    np.save(stage.maps_folder("net") / "cam.npy", maps[:5])
+    with pytest.raises(InputError, match=r"cam.npy: 5 tiles, but index.parquet has 8"):
         stage.score(params, "net")
     maps[3, 0, 1, 1] = np.nan
-    np.save(stage.maps_folder("net") / "maps.npy", maps)
-    with pytest.raises(InputError, match=r"maps.npy: the heatmap of tile board.jpg@3,0 is not finite"):
+    np.save(stage.maps_folder("net") / "cam.npy", maps)
+    with pytest.raises(InputError, match=r"cam.npy: the heatmap of tile board.jpg@3,0 is not finite"):
         stage.score(params, "net")
     assert stage.metrics_file("score", "net").read_bytes() == before

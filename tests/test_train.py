@@ -65,7 +65,7 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
     explain(params, name)
     maps = open_maps(maps_folder(name))
     assert list(maps.index["split"]) == ["val"] * 4 + ["test"] * 3  # neither train nor unused tiles
-    heatmaps = maps.read(np.arange(7))
+    heatmaps = maps.primary.read(np.arange(7))
     assert heatmaps.shape == (7, settings, cells, cells)
     model, _ = load_classifier(model_folder(name))
     pixels = np.load(tiles_folder(params.dataset.name) / "images-0000.npy")[8:15]
@@ -84,7 +84,7 @@ def test_cam_on_disk_and_logit_belong_together(params: Params) -> None:
     explain(params, "cnn")
     maps = open_maps(maps_folder("cnn"))
     model, _ = load_classifier(model_folder("cnn"))
-    mean = maps.read(np.arange(7))[:, 0].astype(np.float64).mean((1, 2))
+    mean = maps.primary.read(np.arange(7))[:, 0].astype(np.float64).mean((1, 2))
     np.testing.assert_allclose(mean + model.head.bias.item(), maps.index["logit"], atol=2e-3)  # maps are float16
 
 

@@ -1,7 +1,13 @@
-"""Heatmaps of one model on disk, as the explain stage leaves them: checked when opened, read in pieces."""
+"""Heatmaps of one model on disk, as the explain stage leaves them: checked when opened, read in pieces.
+
+data/maps/<model>/<method>.npy     (N, S, h, w) float16, one file per explanation method
+data/maps/<model>/index.parquet    N rows: tile_id, split, label, logit
+data/maps/<model>/settings.json    what the second axis of each file means, and where its cells lie in the tile
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +17,24 @@ from stages.datasets.tiles import read_table
 from stages.runtime.errors import InputError
 from stages.runtime.records import read_json
 
+AGAIN = "run the explain stage again"
+
 
 @dataclass(frozen=True)
-class Maps:
-    """data/maps/<model>: N tiles (validation and test) under S settings."""
+class MethodMaps:
+    """The heatmaps of one method: N tiles under S settings.
+
+    Cell (i, j) has its centre at x = (j + 0.5) cell_px + offset_px, y = (i + 0.5) cell_px + offset_px in the tile.
+    """
 
     file: Path
     values: NDArray[np.float16]  # (N, S, h, w), memory-mapped; higher is more relevant
-    index: pd.DataFrame  # N rows: tile_id, split ("val" | "test"), label, logit
-    family: str  # "cnn" | "vit"
-    fusions: tuple[str, ...]  # S: "cam", or min | mean | max
-    discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 for a CAM
-    cell_px: int | None  # side of a map cell in pixels of the tile; None: the cells fill the tile exactly
+    tile_ids: NDArray[np.object_]  # (N,)
+    names: tuple[str, ...]  # S
+    fusions: tuple[str, ...]  # S: min | mean | max, or the name of a method that fuses nothing
+    discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 where nothing is discarded
+    cell_px: float  # side of a map cell in pixels of the tile
+    offset_px: float  # where padding moves the cells: to the right and down where positive
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -33,11 +45,31 @@ class Maps:
         maps = self.values[rows].astype(np.float32)
         finite = np.isfinite(maps).all(axis=(1, 2, 3))
         if not finite.all():
-            tile = self.index["tile_id"].iloc[rows[int(np.argmin(finite))]]
+            tile = self.tile_ids[rows[int(np.argmin(finite))]]
             raise InputError(
                 f"{self.file}: the heatmap of tile {tile} is not finite; train and explain the model again"
             )
         return maps
+
+
+@dataclass(frozen=True)
+class Maps:
+    """data/maps/<model>: N tiles (validation and test) explained by one or more methods."""
+
+    folder: Path
+    index: pd.DataFrame  # N rows: tile_id, split ("val" | "test"), label, logit
+    family: str  # "cnn" | "vit"
+    methods: dict[str, MethodMaps]  # the family's own method (cam or rollout) first
+
+    @property
+    def primary(self) -> MethodMaps:
+        """The maps of the first method: class activation maps of a CNN, attention rollout of a ViT."""
+        return next(iter(self.methods.values()))
+
+
+def maps_file(folder: Path, method: str) -> Path:
+    """Return where the maps of one method lie."""
+    return folder / f"{method}.npy"
 
 
 def open_maps(folder: Path) -> Maps:
@@ -46,32 +78,44 @@ def open_maps(folder: Path) -> Maps:
     Raises:
         InputError: a file is missing or unreadable, or its counts do not fit the others'.
     """
-    file, index_file, settings_file = folder / "maps.npy", folder / "index.parquet", folder / "settings.json"
-    again = "run the explain stage again"
+    index_file, settings_file = folder / "index.parquet", folder / "settings.json"
     index = read_table(index_file, "explain")
+    lacking = {"tile_id", "split", "label", "logit"} - set(index.columns)
+    if lacking:
+        raise InputError(f"{index_file}: column {sorted(lacking)[0]} is missing; {AGAIN}")
+    if index["tile_id"].duplicated().any():
+        raise InputError(f"{index_file}: a tile is there twice; {AGAIN}")
+    described = read_json(settings_file)
+    try:
+        family = str(described["family"])
+        # JSON written by write_json has sorted keys, so the order of methods is kept in a list beside them
+        order = [str(method) for method in described["order"]]
+        methods = {method: _method(folder, method, described["methods"][method], index) for method in order}
+        if not methods:
+            raise ValueError("no methods")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{settings_file}: not as explain writes it ({error!r}); {AGAIN}") from None
+    return Maps(folder, index, family, methods)
+
+
+def _method(folder: Path, method: str, described: dict[str, Any], index: pd.DataFrame) -> MethodMaps:
+    settings = described["settings"]
+    names = tuple(str(setting["name"]) for setting in settings)
+    fusions = tuple(str(setting["fusion"]) for setting in settings)
+    discards = tuple(float(setting["discard"]) for setting in settings)
+    cell_px, offset_px = float(described["cell_px"]), float(described["offset_px"])
+    file = maps_file(folder, method)
     try:
         values = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{file}: missing; run the explain stage (`dvc repro`)") from None
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file}: not readable ({' '.join(str(error).split())}); {again}") from None
-    described = read_json(settings_file)
-    try:
-        family = str(described["family"])
-        fusions = tuple(str(setting["fusion"]) for setting in described["settings"])
-        discards = tuple(float(setting["discard"]) for setting in described["settings"])
-        cell_px = int(described["cell_px"]) if "cell_px" in described else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{settings_file}: not as explain writes it ({error!r}); {again}") from None
-    lacking = {"tile_id", "split", "label", "logit"} - set(index.columns)
-    if lacking:
-        raise InputError(f"{index_file}: column {sorted(lacking)[0]} is missing; {again}")
-    if values.ndim != 4 or not fusions or values.shape[1] != len(fusions):
+        raise InputError(f"{file}: not readable ({' '.join(str(error).split())}); {AGAIN}") from None
+    if values.ndim != 4 or not settings or values.shape[1] != len(settings):
         raise InputError(
-            f"{file}: has shape {values.shape}, expected tiles x {len(fusions)} settings x height x width; {again}"
+            f"{file}: has shape {values.shape}, expected tiles x {len(settings)} settings x height x width; {AGAIN}"
         )
     if len(values) != len(index):
-        raise InputError(f"{file}: {len(values)} tiles, but {index_file.name} has {len(index)}; {again}")
-    if index["tile_id"].duplicated().any():
-        raise InputError(f"{index_file}: a tile is there twice; {again}")
-    return Maps(file, values, index, family, fusions, discards, cell_px)
+        raise InputError(f"{file}: {len(values)} tiles, but index.parquet has {len(index)}; {AGAIN}")
+    tile_ids = index["tile_id"].to_numpy(dtype=object)
+    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px)

@@ -5,12 +5,23 @@
 It is part of the CNN's forward pass, so explaining costs one forward pass. The bias, the same everywhere, is left out.
 """
 
+import torch
 from torch import Tensor
 
 from stages.models.cnn import CamClassifier
-from stages.models.outputs import Outputs
+from stages.models.outputs import Outputs, Target, target_classes
 
 
-def explain(model: CamClassifier, images: Tensor) -> Outputs:
-    """Return logits (N,) and heatmaps (N, 1, H/stride, W/stride) of images (N, 3, H, W) in 0..1."""
-    return model(images, explain=True)
+def explain(model: CamClassifier, images: Tensor, target: Target = None) -> Outputs:
+    """Return logits and heatmaps (N, 1, H/stride, W/stride) of images (N, 3, H, W) in 0..1.
+
+    Args:
+        target: see `stages.models.outputs.select_score`; the map of good is minus the map of defective.
+    """
+    logits, maps = model(images, explain=True)
+    targets = target_classes(logits, target)
+    if logits.ndim == 1:
+        return Outputs(
+            logits, maps if target is None else torch.where((targets == 1)[:, None, None, None], maps, -maps)
+        )
+    return Outputs(logits, maps[torch.arange(len(maps), device=maps.device), targets][:, None])

@@ -11,10 +11,10 @@ from stages.runtime.errors import InputError
 
 
 class CamClassifier(nn.Module):
-    """Features of one stride -> one neuron at each position (the CAM) -> mean -> logit.
+    """Features of one stride -> one neuron per class at each position (the CAM) -> mean -> logits.
 
-        cam[n, y, x] = sum_c weight[c] features[n, c, y, x]
-        logit[n]     = mean_yx cam[n, y, x] + bias
+        cam[n, k, y, x] = sum_c weight[k, c] features[n, c, y, x]
+        logits[n, k]    = mean_yx cam[n, k, y, x] + bias[k]
 
     Global average pooling and the neuron are both linear, so applying the neuron first and averaging afterwards is
     the thesis' network exactly, and the CAM costs nothing. The features are timm's at that stride: what EfficientNets
@@ -25,6 +25,7 @@ class CamClassifier(nn.Module):
         stride: pixels per map cell: the last feature stage of that stride is used, later stages are not built.
         mean, std: of the pre-training, per channel, applied to images in 0..1.
         pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
+        neurons: 1 for good / defective, else one per class.
 
     Raises:
         InputError: the architecture has no feature stages, or none of this stride.
@@ -37,22 +38,23 @@ class CamClassifier(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         pretrained: dict[str, Any] | None = None,
+        neurons: int = 1,
     ) -> None:
         super().__init__()
         self.backbone: Any = build_features(arch, stride, pretrained)
         channels = self.backbone.feature_info.channels()[-1]
-        self.head = nn.Conv2d(channels, 1, kernel_size=1)
+        self.head = nn.Conv2d(channels, neurons, kernel_size=1)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, explain: bool = False) -> Outputs:
-        """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAM, (N, 1, H/stride, W/stride)."""
+        """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAMs, (N, K, H/stride, W/stride)."""
         features = self.backbone((images - self.mean) / self.std)[0]  # type: ignore[operator]
         cam = nn.functional.conv2d(features, self.head.weight)
         assert self.head.bias is not None
-        logits = cam.mean(dim=(1, 2, 3)) + self.head.bias
-        return Outputs(logits, cam if explain else None)
+        logits = cam.mean(dim=(2, 3)) + self.head.bias
+        return Outputs(logits[:, 0] if logits.shape[1] == 1 else logits, cam if explain else None)
 
     def stage_parameters(self, count: int) -> list[nn.Parameter]:
         """Return the parameters of the stem and the first `count` feature stages, in timm's counting.

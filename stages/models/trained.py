@@ -14,7 +14,7 @@ from stages.runtime.records import new_folder, read_json, write_json
 
 
 def save_classifier(folder: Path, model: Classifier, description: dict[str, Any]) -> None:
-    """Write weights and description; `description` needs family, arch, stride and px (see `load_classifier`)."""
+    """Write weights and description; loading needs family, arch, stride, stem, depth, px, task and classes."""
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     with new_folder(folder) as temporary:
         save_file(state, temporary / "model.safetensors")
@@ -30,7 +30,8 @@ def load_classifier(folder: Path) -> tuple[Classifier, dict[str, Any]]:
     description = read_json(folder / "model.json")
     try:
         architecture = Architecture(*(description[key] for key in ("family", "arch", "stride", "stem", "depth")))
-        model = build_classifier(architecture, description["px"])
+        neurons = 1 if description["task"] == "binary" else len(description["classes"])
+        model = build_classifier(architecture, description["px"], neurons=neurons)
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except KeyError as error:
         raise InputError(f"{folder / 'model.json'}: {error} is missing; train again") from None

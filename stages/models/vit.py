@@ -16,7 +16,7 @@ from stages.runtime.errors import InputError
 
 
 class RolloutClassifier(nn.Module):
-    """timm ViT with a class token -> one neuron on the class token -> logit; rollout maps on request.
+    """timm ViT with a class token -> one neuron per class on the class token -> logits; rollout maps on request.
 
     Without settings the blocks run as timm wrote them (fused attention). With settings the attention matrices are
     computed explicitly once, fused over heads at once and rolled out for all settings: one forward pass.
@@ -28,6 +28,7 @@ class RolloutClassifier(nn.Module):
         depth: number of blocks, or None for all of the architecture's.
         mean, std: of the pre-training, per channel, applied to images in 0..1.
         pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
+        neurons: 1 for good / defective, else one per class.
 
     Raises:
         InputError: the architecture is no such ViT, or px is no multiple of its patch.
@@ -42,6 +43,7 @@ class RolloutClassifier(nn.Module):
         pretrained: dict[str, Any] | None = None,
         stem: nn.Module | None = None,
         depth: int | None = None,
+        neurons: int = 1,
     ) -> None:
         super().__init__()
         shape: dict[str, Any] = {"depth": depth} if depth else {}
@@ -64,7 +66,7 @@ class RolloutClassifier(nn.Module):
         patch = self.backbone.patch_embed.patch_size[0]
         if px % patch:
             raise InputError(f"params.yaml: tile.px is {px}; {arch!r} needs a multiple of its patch, {patch}")
-        self.head = nn.Linear(self.backbone.embed_dim, 1)
+        self.head = nn.Linear(self.backbone.embed_dim, neurons)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -84,7 +86,8 @@ class RolloutClassifier(nn.Module):
             tokens = tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
             for fusion, layers in fused.items():
                 layers.append(fuse_heads(attention, fusion))
-        logits = self.head(self.backbone.norm(tokens)[:, 0])[:, 0]
+        logits = self.head(self.backbone.norm(tokens)[:, 0])
+        logits = logits[:, 0] if logits.shape[1] == 1 else logits
         if not settings:
             return Outputs(logits, None)
         # Register tokens (if any) stand between the class token and the patches.

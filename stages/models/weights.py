@@ -41,24 +41,29 @@ class Origin:
 SCRATCH = Origin(pretrained=False, source="none (random)", sha256=None)
 
 
-def build_classifier(architecture: Architecture, px: int, pretrained: dict[str, Any] | None = None) -> Classifier:
-    """Build the classifier of an architecture for tiles of px x px; weights as `pretrained` says, else random."""
+def build_classifier(
+    architecture: Architecture, px: int, pretrained: dict[str, Any] | None = None, neurons: int = 1
+) -> Classifier:
+    """Build the classifier of an architecture for tiles of px x px; weights as `pretrained` says, else random.
+
+    `neurons` of the head: 1 for good / defective, else one per class.
+    """
     # timm warns of pre-trained tensors that a truncated network does not use: that is what truncating means.
     logging.getLogger("timm").setLevel(logging.ERROR)
     config = timm.get_pretrained_cfg(architecture.pretrained_arch)
     mean = config.mean if config else (0.485, 0.456, 0.406)
     std = config.std if config else (0.229, 0.224, 0.225)
     if architecture.family == "vit" and architecture.stem is None:
-        return RolloutClassifier(architecture.arch, px, mean, std, pretrained, depth=architecture.depth)
+        return RolloutClassifier(architecture.arch, px, mean, std, pretrained, None, architecture.depth, neurons)
     assert architecture.stride is not None  # find_architecture sees to it
     if architecture.stem is not None:
         stem = build_features(architecture.stem, architecture.stride, pretrained)
-        return RolloutClassifier(architecture.arch, px, mean, std, stem=stem, depth=architecture.depth)
-    return CamClassifier(architecture.arch, architecture.stride, mean, std, pretrained)
+        return RolloutClassifier(architecture.arch, px, mean, std, None, stem, architecture.depth, neurons)
+    return CamClassifier(architecture.arch, architecture.stride, mean, std, pretrained, neurons)
 
 
 def initial_classifier(
-    name: str, architecture: Architecture, px: int, weights: str, weights_path: str | None
+    name: str, architecture: Architecture, px: int, weights: str, weights_path: str | None, neurons: int = 1
 ) -> tuple[Classifier, Origin]:
     """Build the classifier `name` with the weights that params.yaml asks for.
 
@@ -70,24 +75,24 @@ def initial_classifier(
     """
     where = f"params.yaml: models.{name}.weights"
     if weights == "none":
-        return build_classifier(architecture, px), SCRATCH
+        return build_classifier(architecture, px, neurons=neurons), SCRATCH
     if weights == "file":
-        return _from_file(architecture, px, weights_path, f"{where}_path")
+        return _from_file(architecture, px, neurons, weights_path, f"{where}_path")
     if weights == "package":
-        return _from_package(architecture, px, where)
+        return _from_package(architecture, px, neurons, where)
     if weights == "hub":
-        return _from_hub(architecture, px, where)
+        return _from_hub(architecture, px, neurons, where)
     package = package_of(architecture.pretrained_arch)
     if package and package_file(package):
-        return _from_package(architecture, px, where)
+        return _from_package(architecture, px, neurons, where)
     try:
-        return _from_hub(architecture, px, where)
+        return _from_hub(architecture, px, neurons, where)
     except InputError as error:
         print(f"warning: {name} is trained from scratch: {error}", file=sys.stderr, flush=True)
-        return build_classifier(architecture, px), SCRATCH
+        return build_classifier(architecture, px, neurons=neurons), SCRATCH
 
 
-def _from_package(architecture: Architecture, px: int, where: str) -> tuple[Classifier, Origin]:
+def _from_package(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:
     package = package_of(architecture.pretrained_arch)
     if package is None:
         arch = architecture.pretrained_arch
@@ -95,16 +100,16 @@ def _from_package(architecture: Architecture, px: int, where: str) -> tuple[Clas
     path = package_file(package)
     if path is None:
         raise InputError(f"{where} is package: {package.distribution} is not installed; run `{package.install}`")
-    model = build_classifier(architecture, px, {"state_dict": package.read(path)})
+    model = build_classifier(architecture, px, {"state_dict": package.read(path)}, neurons)
     return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", _sha256(path))
 
 
-def _from_hub(architecture: Architecture, px: int, where: str) -> tuple[Classifier, Origin]:
+def _from_hub(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:
     if not _hub_answers():
         # The client would retry for most of a minute; offline it looks into its cache and answers at once.
         constants.HF_HUB_OFFLINE = True
     try:
-        model = build_classifier(architecture, px, {})
+        model = build_classifier(architecture, px, {}, neurons)
     except InputError:
         raise
     except Exception as error:  # the hub client raises its own, its HTTP library's and the system's errors
@@ -128,7 +133,9 @@ def _hub_answers() -> bool:
     return True
 
 
-def _from_file(architecture: Architecture, px: int, path: str | None, where: str) -> tuple[Classifier, Origin]:
+def _from_file(
+    architecture: Architecture, px: int, neurons: int, path: str | None, where: str
+) -> tuple[Classifier, Origin]:
     if path is None:
         raise InputError(f"{where} is missing; weights: file needs the path of a .safetensors or .pth file")
     file = Path(path).expanduser()
@@ -147,7 +154,7 @@ def _from_file(architecture: Architecture, px: int, path: str | None, where: str
             raise
         raise InputError(f"{where}: {file} holds more than tensors and is refused; save a plain state dict") from None
     try:
-        model, unfilled = _build_and_compare(architecture, px, state)
+        model, unfilled = _build_and_compare(architecture, px, neurons, state)
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{where}: {file} does not fit {architecture.pretrained_arch} ({reason})") from None
@@ -159,7 +166,7 @@ def _from_file(architecture: Architecture, px: int, path: str | None, where: str
 
 
 def _build_and_compare(
-    architecture: Architecture, px: int, state: dict[str, torch.Tensor]
+    architecture: Architecture, px: int, neurons: int, state: dict[str, torch.Tensor]
 ) -> tuple[Classifier, list[str]]:
     """Build with a state dict and name the backbone's weights that it left random.
 
@@ -169,9 +176,9 @@ def _build_and_compare(
     seed = int(torch.randint(2**62, (1,)))  # drawn from the run's own seed, so that the head repeats
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        random = _pretrained_part(build_classifier(architecture, px))
+        random = _pretrained_part(build_classifier(architecture, px, neurons=neurons))
         torch.manual_seed(seed)
-        model = build_classifier(architecture, px, {"state_dict": state})
+        model = build_classifier(architecture, px, {"state_dict": state}, neurons)
     loaded = _pretrained_part(model)
     return model, [
         key

@@ -32,6 +32,7 @@ from stages.runtime.errors import InputError
 Family = Literal["cnn", "vit"]
 Weights = Literal["auto", "hub", "package", "file", "none"]
 Fusion = Literal["min", "mean", "max"]
+Task = Literal["binary", "multiclass"]
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class Runtime:
 class Params:
     """The whole of params.yaml."""
 
+    task: Task
     dataset: Dataset
     boards: Boards
     tile: Tile

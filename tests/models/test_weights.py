@@ -146,7 +146,9 @@ def test_package_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("architecture", [TINY_CNN, TINY_VIT, TINY_HYBRID], ids=["cnn", "vit", "hybrid"])
 def test_a_saved_model_comes_back(tmp_path: Path, architecture: Architecture) -> None:
     model = build_classifier(architecture, 64).eval()
-    save_classifier(tmp_path / "m", model, asdict(architecture) | {"px": 64})
+    save_classifier(
+        tmp_path / "m", model, asdict(architecture) | {"px": 64, "task": "binary", "classes": ["good", "defective"]}
+    )
     again, description = load_classifier(tmp_path / "m")
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(again(images).logits, model(images).logits, rtol=1e-4, atol=1e-5)
