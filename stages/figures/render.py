@@ -1,0 +1,32 @@
+"""Plots that DVC describes, drawn as PNG without a browser or a network."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from stages.runtime.records import new_file
+
+SCALE = 1.5  # pixels per unit of the plot
+
+
+def render_plots(described: Mapping[str, Any], folder: Path) -> list[tuple[str, Path]]:
+    """Draw every Vega-Lite plot of `dvc plots diff --json`; return title and file of each, sorted by file.
+
+    Pictures (PNG files in git) are not drawn again.
+    """
+    drawn = []
+    for name, renderings in sorted(described.get("data", {}).items()):
+        for rendering in renderings:
+            if rendering["type"] != "vega":
+                continue
+            content = rendering["content"]
+            spec = json.loads(content) if isinstance(content, str) else content
+            path = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', Path(name).with_suffix('').as_posix())}.png"
+            with new_file(path) as temporary:
+                temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=SCALE))
+            drawn.append((str(spec.get("title") or name), path))
+    return sorted(drawn, key=lambda item: item[1])
