@@ -28,5 +28,11 @@ def render_plots(described: Mapping[str, Any], folder: Path) -> list[tuple[str, 
             path = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', Path(name).with_suffix('').as_posix())}.png"
             with new_file(path) as temporary:
                 temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=SCALE))
-            drawn.append((str(spec.get("title") or name), path))
+            drawn.append((title_of(spec, name), path))
     return sorted(drawn, key=lambda item: item[1])
+
+
+def title_of(spec: Mapping[str, Any], name: str) -> str:
+    """Return the title of a Vega-Lite specification, which is text or {"text": ...}; the name where it has none."""
+    title = spec.get("title")
+    return str(title.get("text", name) if isinstance(title, dict) else title or name)

@@ -49,3 +49,5 @@ def plot_file(kind: str, model: str, suffix: str) -> Path:
 
 
 RANK_PLOT = Path("plots/rank.csv")
+
+REPORT = Path("plots/report.html")

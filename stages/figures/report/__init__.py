@@ -1,0 +1,1 @@
+"""The report: one page that carries everything and needs no network."""

@@ -1,0 +1,212 @@
+"""Stage report: one self-contained page with the verdict, the tables, every figure, and a viewer of test tiles.
+
+Reads what the other stages wrote; what is missing is said in its place and the rest is still drawn. Writes
+plots/report.html, which opens without a network.
+"""
+
+import json
+import platform
+import subprocess
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.datasets.maps import open_maps
+from stages.datasets.tiles import open_tiles
+from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
+from stages.figures.report.tables import flat, html_table
+from stages.figures.report.viewer import (
+    ViewerMaps,
+    ViewerModel,
+    ViewerTile,
+    choose_viewer_tiles,
+    viewer_data,
+)
+from stages.metrics.classification import probability_of
+from stages.runtime.command import run_stage
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params
+from stages.runtime.paths import REPORT, maps_folder, metrics_file, tiles_folder
+from stages.runtime.records import new_file, read_json
+from stages.runtime.revisions import ask_dvc
+
+VIEWER_TILES = 24
+PACKAGES = ("dvc", "torch", "timm", "torchmetrics", "numpy", "pandas", "opencv-python-headless")
+PICTURES = {  # folder below plots/ -> what its pictures show
+    "gallery": "test tiles, truth, heatmap and prediction",
+    "methods": "test tiles explained by every method",
+}
+
+
+def report(params: Params) -> str:
+    """Write the page and return the line to print."""
+    missing: list[str] = []
+
+    def attempt(make: Callable[[], str], what: str) -> str:
+        try:
+            return make()
+        except InputError as error:
+            missing.append(what)
+            return paragraph(f"Not there: {error}")
+
+    verdict = attempt(_verdict, "verdict")
+    viewer: dict[str, Any] = {"px": 0, "tiles": [], "models": {}}
+
+    def look() -> str:
+        truths, data = _viewer(params)
+        viewer.update(data)
+        return viewer_html(truths)
+
+    sections = [
+        Section("Verdict", verdict),
+        Section("Look", attempt(look, "viewer")),
+        Section("Ranking", attempt(lambda: _ranking(), "ranking")),
+        Section("Classifiers", attempt(lambda: _models(params, "train"), "training")),
+        Section("Time", attempt(lambda: _models(params, "time"), "times")),
+        Section("Plots", attempt(_plots, "plots")),
+        Section("Pictures", _pictures(missing)),
+        Section("How it was made", _environment(params)),
+    ]
+    title = f"DefectLens: {params.dataset.name}"
+    with new_file(REPORT) as temporary:
+        temporary.write_text(write_page(title, sections, viewer), encoding="utf-8")
+    lost = f"; not there: {', '.join(missing)}" if missing else ""
+    return f"report: {REPORT}, {REPORT.stat().st_size / 1e6:.1f} MB{lost}"
+
+
+def _verdict() -> str:
+    content = read_json(Path("metrics/rank.json"))
+    verdict = content.get("verdict", {})
+    sentence = verdict.get("sentence") or ", ".join(
+        f"best {family.upper()}: {verdict[f'best_{family}']}"
+        for family in ("cnn", "vit")
+        if verdict.get(f"best_{family}")
+    )
+    return paragraph(sentence or "Nothing could be ranked: the data set has no annotated area.", "verdict")
+
+
+def _ranking() -> str:
+    parts = []
+    for file, key, caption in (
+        ("rank", "family", "Ranks within the family {}, value with its 95% interval"),
+        ("truths", "truth", "Scores against {}"),
+    ):
+        path = Path("plots") / f"{file}.csv"
+        try:
+            table = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not readable ({error}); run the rank stage") from None
+        for name, rows in table.groupby(key, sort=True):
+            cells: dict[str, dict[str, str]] = {}
+            for row in rows.to_dict("records"):
+                cells.setdefault(str(row["model"]), {})[str(row["metric"])] = _rank_cell(row)
+            parts.append(html_table(caption.format(name), cells))
+    return "\n".join(parts)
+
+
+def _rank_cell(row: dict[Any, Any]) -> str:
+    value, low, high = (row.get(key) for key in ("value", "low", "high"))
+    text = "" if value is None or value != value else f"{value:.3f}"
+    if text and low is not None and low == low:
+        text += f" ({low:.3f} to {high:.3f})"
+    place = row.get("rank")
+    return text if place is None else f"{place:g}{': ' if text else ''}{text}"
+
+
+def _models(params: Params, stage: str) -> str:
+    rows = {}
+    for name in params.models:
+        values = read_json(metrics_file(stage, name)).get(name, {})
+        rows[name] = {key: value for key, value in flat(values).items() if not key.startswith("measured_on")}
+    return html_table({"train": "Training", "time": "Milliseconds of single images"}[stage], rows)
+
+
+def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
+    tiles = open_tiles(tiles_folder(params.dataset.name))
+    opened = {name: open_maps(maps_folder(name)) for name in params.models}
+    index = next(iter(opened.values())).index
+    test = index[index["split"] == "test"]
+    positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(test["tile_id"]))
+    described = tiles.index.iloc[positions]
+    chosen = choose_viewer_tiles(
+        described["defect_class"].to_numpy(dtype=object), (described["label"] == "defective").to_numpy(), VIEWER_TILES
+    )
+    positions, described = positions[chosen], described.iloc[chosen]
+    images = tiles.images(positions)
+    truths = {kind: tiles.truth(kind, positions) for kind in tiles.truths}
+    shown = [
+        ViewerTile(
+            tile_id=str(row["tile_id"]),
+            label=str(row["label"]),
+            defect_class=str(row["defect_class"]),
+            image=images[place],
+            truths={kind: truth[place] for kind, truth in truths.items()},
+        )
+        for place, row in enumerate(described.to_dict("records"))
+    ]
+    models = {}
+    for name, maps in opened.items():
+        rows = pd.Index(maps.index["tile_id"]).get_indexer(pd.Index(described["tile_id"]))
+        methods = {
+            method: ViewerMaps(own.read(rows), own.fusions, own.discards, own.cell_px, own.offset_px)
+            for method, own in maps.methods.items()
+        }
+        models[name] = ViewerModel(maps.family, probability_of(maps.index["logit"].to_numpy()[rows]), methods)
+    return tiles.truths, viewer_data(shown, models)
+
+
+def _plots() -> str:
+    import vl_convert  # heavy, and only needed here
+
+    from stages.figures.render import title_of
+
+    described = ask_dvc("plots", "show")
+    figures = []
+    for name, renderings in sorted(described.get("data", {}).items()):
+        for rendering in renderings:
+            if rendering["type"] == "vega":
+                content = rendering["content"]
+                spec = json.loads(content) if isinstance(content, str) else content
+                figures.append(figure(Picture(title_of(spec, name), svg=vl_convert.vegalite_to_svg(spec))))
+    if not figures:
+        raise InputError("dvc plots show: no plots; run `dvc repro`")
+    return "\n".join(figures)
+
+
+def _pictures(missing: list[str]) -> str:
+    figures = []
+    card = Path("plots/card.png")
+    if card.is_file():
+        figures.append(figure(Picture("The data set: counts, extents of defects, sample tiles", png=card.read_bytes())))
+    for folder, caption in PICTURES.items():
+        for path in sorted((Path("plots") / folder).glob("*.png")):
+            figures.append(figure(Picture(f"{path.stem}: {caption}", png=path.read_bytes())))
+    if not figures:
+        missing.append("pictures")
+        return paragraph("Not there: no pictures below plots/; run `dvc repro`")
+    return "\n".join(figures)
+
+
+def _environment(params: Params) -> str:
+    rows = {"data set": params.dataset.name, "models": ", ".join(params.models)}
+    rows |= {"commit": _git("rev-parse", "HEAD"), "files that differ from it": _changes()}
+    rows |= {"command": "dvc repro", "python": platform.python_version(), "processor": platform.machine()}
+    rows |= {name: version(name) for name in PACKAGES}
+    return html_table("Environment", {name: {"value": value or "-"} for name, value in rows.items()}, "what")
+
+
+def _changes() -> str:
+    """Return the files that are not as committed, results left out: the stages have just written those."""
+    lines: Iterable[str] = _git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml").splitlines()
+    return ", ".join(line[3:] for line in lines) or "none"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], text=True, capture_output=True, check=False).stdout.strip("\n")
+
+
+if __name__ == "__main__":
+    run_stage(report, "Write one self-contained page with verdict, tables, figures and a viewer of test tiles.")
