@@ -29,7 +29,7 @@ from stages.metrics.classification import probability_of
 from stages.runtime.command import run_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
-from stages.runtime.paths import REPORT, maps_folder, metrics_file, tiles_folder
+from stages.runtime.paths import RANK_METRICS, RANK_PLOT, REPORT, TRUTHS_PLOT, maps_folder, metrics_file, tiles_folder
 from stages.runtime.records import new_file, read_json
 from stages.runtime.revisions import ask_dvc
 
@@ -78,7 +78,7 @@ def report(params: Params) -> str:
 
 
 def _verdict() -> str:
-    content = read_json(Path("metrics/rank.json"))
+    content = read_json(RANK_METRICS)
     verdict = content.get("verdict", {})
     sentence = verdict.get("sentence") or ", ".join(
         f"best {family.upper()}: {verdict[f'best_{family}']}"
@@ -90,11 +90,10 @@ def _verdict() -> str:
 
 def _ranking() -> str:
     parts = []
-    for file, key, caption in (
-        ("rank", "family", "Ranks within the family {}, value with its 95% interval"),
-        ("truths", "truth", "Scores against {}"),
+    for path, key, caption in (
+        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval"),
+        (TRUTHS_PLOT, "truth", "Scores against {}"),
     ):
-        path = Path("plots") / f"{file}.csv"
         try:
             table = pd.read_csv(path)
         except (OSError, ValueError) as error:

@@ -49,5 +49,5 @@ def plot_file(kind: str, model: str, suffix: str) -> Path:
 
 
 RANK_PLOT = Path("plots/rank.csv")
-
+TRUTHS_PLOT = Path("plots/truths.csv")
 REPORT = Path("plots/report.html")

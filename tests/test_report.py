@@ -1,0 +1,128 @@
+"""Stage report on records on disk, and its page in a real browser."""
+
+import shutil
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+import stages.report as stage
+from stages.runtime.errors import InputError
+from stages.runtime.params import Model, read_params
+from stages.runtime.paths import REPORT, plot_file
+from stages.runtime.records import write_json
+from tests.score_records import write_maps, write_tiles
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SPEC = {
+    "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+    "title": {"text": "A curve"},
+    "data": {"values": [{"x": 1, "y": 2}, {"x": 2, "y": 3}]},
+    "mark": "line",
+    "encoding": {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}},
+}
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    real = read_params()
+    monkeypatch.chdir(tmp_path)
+    return replace(real, models={"net": Model("cnn"), "vit": Model("vit")})
+
+
+@pytest.fixture
+def results(params, monkeypatch):
+    """Write what the other stages leave behind."""
+    write_tiles(params)
+    write_maps(params, "net")
+    write_maps(params, "vit", family="vit")
+    for model in params.models:
+        write_json(stage.metrics_file("train", model), {model: {"best_epoch": 2, "lr": 5e-4}})
+        write_json(stage.metrics_file("time", model), {model: {"forward": {"median_ms": 12.5}}})
+    write_json(stage.RANK_METRICS, {"verdict": {"best_cnn": "net", "best_vit": "vit_fmax"}})
+    stage.RANK_PLOT.parent.mkdir(parents=True, exist_ok=True)
+    stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high\ncnn,net,f1,1,0.5,0.25,0.75\n")
+    stage.TRUTHS_PLOT.write_text("truth,family,model,metric,value,low,high\nboxes,cnn,net,f1,0.5,,\n")
+    picture = plot_file("gallery", "net", ".png")
+    picture.parent.mkdir()
+    cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
+    plots = {"data": {"plots/curve.csv": [{"type": "vega", "content": SPEC}]}}
+    monkeypatch.setattr(stage, "ask_dvc", lambda *_: plots)
+    return params
+
+
+def test_the_page_has_every_part(results):
+    line = stage.report(results)
+    text = REPORT.read_text(encoding="utf-8")
+    assert "not there" not in line
+    assert "Not there" not in text
+    for part in (
+        "best CNN: net, best VIT: vit_fmax",
+        "1: 0.500 (0.250 to 0.750)",
+        "Scores against boxes",
+        "A curve",
+        "12.5",
+    ):
+        assert part in text, part
+
+
+def test_the_same_results_give_the_same_page(results):
+    stage.report(results)
+    first = REPORT.read_bytes()
+    stage.report(results)
+    assert REPORT.read_bytes() == first
+
+
+def test_what_is_missing_is_said_and_the_rest_is_drawn(results, monkeypatch):
+    stage.RANK_METRICS.unlink()
+    stage.metrics_file("time", "vit").unlink()
+    shutil.rmtree(stage.maps_folder("vit"))
+
+    def refuse(*_):
+        raise InputError("dvc plots show: no repository")
+
+    monkeypatch.setattr(stage, "ask_dvc", refuse)
+    line = stage.report(results)
+    text = REPORT.read_text(encoding="utf-8")
+    for what in ("verdict", "viewer", "times", "plots"):
+        assert what in line.split("not there: ")[1]
+    assert "Scores against boxes" in text
+    assert "data/maps/vit/index.parquet: missing" in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `apt install chromium` runs this test")
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_page_in_a_browser(results, width):
+    """It opens without a network and without an error, fits a phone, and the viewer answers mouse and keys."""
+    from playwright.sync_api import sync_playwright
+
+    stage.report(results)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(viewport={"width": width, "height": 844}, offline=True).new_page()
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(REPORT.resolve().as_uri())
+        page.wait_for_selector("#viewer[data-ready]", timeout=10_000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("figure svg").count() == 1
+        says = page.locator("#viewer-says")
+        assert says.inner_text().startswith("board.jpg@4,0: defective (short). Probability of a defect 0.953.")
+        # the CNN's map has one bright corner of 4 x 4 of 16 x 16 pixels
+        assert "Above the threshold: 6.3 %" in says.inner_text()
+        assert page.locator("#viewer-discard").is_disabled()
+
+        page.select_option("#viewer-model", "vit")
+        page.select_option("#viewer-fusion", "max")
+        page.locator("#viewer-discard").fill("1")
+        assert page.locator("#viewer-discard-value").inner_text() == "0.9"
+        before = page.locator("#viewer-canvas").screenshot()
+        page.locator("#viewer-discard").fill("0")
+        assert page.locator("#viewer-canvas").screenshot() != before
+        page.focus("#viewer-canvas")
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#viewer-tile").input_value() == "1"
+        browser.close()
+        assert errors == []
