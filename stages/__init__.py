@@ -1,1 +1,5 @@
-"""The eight stages of the pipeline (verbs) and the rooms that they share (nouns)."""
+"""The stages of the pipeline, one module each, and the rooms that they share."""
+
+from stages.runtime.help import answer_help
+
+answer_help()

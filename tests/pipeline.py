@@ -43,6 +43,7 @@ class Copy:
     """The copy, and the commands that a user types in it."""
 
     folder: Path
+    settings: Path  # of git and DVC: neither the user's nor the machine's
 
     def run(self, *command: str, code: int = 0) -> str:
         """Run a command, check its exit code, return what it printed."""
@@ -96,7 +97,7 @@ class Copy:
         return {file.relative_to(self.folder).as_posix(): file.read_bytes() for file in files if file.is_file()}
 
     def _environment(self) -> dict[str, str]:
-        settings = self.folder.parent / "settings"  # of git and DVC: neither the user's nor the machine's
+        settings = self.settings
         return os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "GIT_CONFIG_GLOBAL": str(settings / "gitconfig"),
@@ -110,7 +111,8 @@ class Copy:
 
 def small_copy(parent: Path) -> Copy:
     """Make the copy in a new git repository with one commit."""
-    copy = Copy(parent / "repository")
+    settings = parent / "settings"
+    copy = Copy(parent / "repository", settings)
     for name in COPIED:
         source, target = REPOSITORY / name, copy.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,6 @@ def small_copy(parent: Path) -> Copy:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
-    settings = parent / "settings"
     settings.mkdir()
     (settings / "gitconfig").write_text("[user]\n\tname = Test\n\temail = test@localhost\n", encoding="utf-8")
     content = copy.params()

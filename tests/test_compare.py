@@ -26,8 +26,9 @@ TEMPLATE = {
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Copy:
     """Three commits: metrics and a plot, other values, one model gone."""
-    copy = Copy(tmp_path_factory.mktemp("compare") / "repository")
-    settings = copy.folder.parent / "settings"
+    parent = tmp_path_factory.mktemp("compare")
+    settings = parent / "settings"
+    copy = Copy(parent / "repository", settings)
     settings.mkdir()
     (settings / "gitconfig").write_text("[user]\n\tname = Test\n\temail = test@localhost\n", encoding="utf-8")
     copy.folder.mkdir()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -19,7 +20,7 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
     return {f"{verb}@{model}" for verb in verbs for model in models}
 
 
-ALL_AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank"}
+ALL_AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank", "report"}
 
 
 @pytest.fixture(scope="module")
@@ -74,18 +75,52 @@ def test_a_second_repro_does_nothing(copy: Copy) -> None:
     assert copy.run("git", "status", "--porcelain") == ""
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return the address of a remote of each kind: a folder, and a bucket of an S3 server on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    urlopen(Request(f"{endpoint}/store", method="PUT")).close()  # makes the bucket
+    yield {"folder": str(tmp_path_factory.mktemp("remote")), "s3": "s3://store/defectlens", "endpoint": endpoint}
+    server.stop()
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_fresh_clone_pulls_and_has_nothing_to_do(
+    copy: Copy, store: dict[str, str], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    clone = Copy(tmp_path / "clone", copy.settings)
+    copy.run("git", "clone", "--quiet", str(copy.folder), str(clone.folder))
+    for repository in (copy, clone):
+        repository.dvc("remote", "add", "--local", "--force", "--default", "store", store[kind])
+        if kind == "s3":
+            repository.dvc("remote", "modify", "--local", "store", "endpointurl", store["endpoint"])
+    copy.dvc("push")
+    clone.dvc("pull")
+    assert "Data and pipelines are up to date." in clone.dvc("repro")
+    assert clone.run("git", "status", "--porcelain") == ""
+    assert {name for name in clone.results() if name.startswith("data/models/")}
+
+
 @pytest.mark.usefixtures("unchanged_params")
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
-        ("explain.discard", [0.0, 0.5], of_models("explain", "score") | {"rank"}),
-        ("score.intensity_threshold", 100, of_models("score") | {"rank"}),
-        ("rank.truth", "exact", {"rank"}),
-        ("time.repeats", 3, of_models("time")),
-        ("runtime.workers", 1, of_models("time")),
+        ("explain.discard", [0.0, 0.5], of_models("explain", "score") | {"rank", "report"}),
+        ("score.intensity_threshold", 100, of_models("score") | {"rank", "report"}),
+        ("rank.truth", "exact", {"rank", "report"}),
+        ("time.repeats", 3, of_models("time") | {"report"}),
+        ("runtime.workers", 1, of_models("time") | {"report"}),
         ("model.lr", 0.01, ALL_AFTER_SPLIT),
-        ("family.vit.lr", 0.01, of_models("train", "explain", "score", "time", models={VIT}) | {"rank"}),
-        (f"models.{CNN}.lr", 0.01, of_models("train", "explain", "score", "time", models={CNN}) | {"rank"}),
+        ("family.vit.lr", 0.01, of_models("train", "explain", "score", "time", models={VIT}) | {"rank", "report"}),
+        (f"models.{CNN}.lr", 0.01, of_models("train", "explain", "score", "time", models={CNN}) | {"rank", "report"}),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
         ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),
     ],
