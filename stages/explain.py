@@ -66,7 +66,9 @@ def _settings(model: Classifier, explain: Explain) -> tuple[str, list[dict[str, 
 def _explain(model: Classifier, images: torch.Tensor, explain: Explain) -> Outputs:
     if isinstance(model, CamClassifier):
         return cam.explain(model, images)
-    return rollout.explain(model, images, settings_grid(explain.fusion, explain.discard), explain.normalise)
+    return rollout.explain(
+        model, images, settings=settings_grid(explain.fusion, explain.discard), normalise=explain.normalise
+    )
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ def time(params: Params, name: str) -> str:
     if isinstance(model, CamClassifier):
         calls["cam"] = lambda: cam.explain(model, images)
     else:
-        calls["rollout"] = lambda: rollout.explain(model, images, PLAIN)
-        calls[f"rollout_sweep_{len(SWEEP)}"] = lambda: rollout.explain(model, images, SWEEP)
+        calls["rollout"] = lambda: rollout.explain(model, images, settings=PLAIN)
+        calls[f"rollout_sweep_{len(SWEEP)}"] = lambda: rollout.explain(model, images, settings=SWEEP)
     latencies = measure(calls, params.time.warmup, params.time.repeats, device)
 
     forward = latencies["forward"].median_ms

@@ -6,13 +6,32 @@ map says where the class token looked, whatever it decided.
 
 from torch import Tensor
 
-from stages.models.outputs import Outputs
+from stages.explainers.parts import in_parts
+from stages.models.outputs import Outputs, Target, target_classes
 from stages.models.rollout import Setting
 from stages.models.vit import RolloutClassifier
 
 
 def explain(
-    model: RolloutClassifier, images: Tensor, settings: tuple[Setting, ...], normalise: str = "rows"
+    model: RolloutClassifier,
+    images: Tensor,
+    target: Target = None,
+    *,
+    settings: tuple[Setting, ...],
+    normalise: str = "rows",
 ) -> Outputs:
-    """Return logits (N,) and heatmaps (N, S, px/patch, px/patch) of images (N, 3, px, px) in 0..1."""
-    return model(images, settings, normalise)
+    """Return logits and heatmaps (N, S, px/patch, px/patch) of images (N, 3, px, px) in 0..1.
+
+    Args:
+        model: classifier with rollout in its forward pass.
+        images: to explain.
+        target: changes no map; it is checked like that of every other method.
+        settings: head fusions and discard ratios, `settings_grid` gives every combination.
+        normalise: `rows` or `published`, see `stages.models.rollout`.
+
+    Raises:
+        InputError: the target is not one of the classes, or an image or a weight is not finite.
+    """
+    outputs = in_parts(lambda part, _: model(part, settings, normalise), model, images, target)
+    target_classes(outputs.logits, target)
+    return outputs

@@ -16,12 +16,16 @@ attentions at the threshold it keeps an arbitrary part (here none); it divides t
 does its own scaling).
 """
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
+
+CACHED_ENTRIES = 1_600_000  # of masked matrices at a time on a CPU, 6.4 MB in float32
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,9 @@ def fuse_heads(attention: Tensor, fusion: str) -> Tensor:
 def discard_thresholds(fused: Tensor, discards: tuple[float, ...]) -> Tensor:
     """Return (B, len(discards)) the value that an entry of fused (B, N, N) must exceed to be kept.
 
-    It is the k-th smallest entry with k = floor(N * N * discard), and minus infinity for k = 0. One partition of the
-    matrix serves all ratios. NumPy's partition uses wide vector instructions where torch's sort and kthvalue do not.
+    It is the k-th smallest entry with k = floor(N * N * discard), and minus infinity for k = 0. One sort of the
+    matrix serves all ratios, one partition a single ratio: NumPy's use wide vector instructions where torch's sort and
+    kthvalue, and NumPy's own partition by several ranks (six times as slow as its sort), do not.
     """
     batch, tokens, _ = fused.shape
     counts = [int(tokens * tokens * discard) for discard in discards]
@@ -67,7 +72,9 @@ def discard_thresholds(fused: Tensor, discards: tuple[float, ...]) -> Tensor:
         return thresholds
     flat = fused.reshape(batch, -1)
     if fused.device.type == "cpu" and fused.dtype == torch.float32:
-        values = torch.from_numpy(np.partition(flat.detach().numpy(), ranks, axis=1)[:, ranks])
+        ordered = flat.detach().numpy()
+        ordered = np.partition(ordered, ranks, axis=1) if len(ranks) == 1 else np.sort(ordered, axis=1)
+        values = torch.from_numpy(ordered[:, ranks])
     else:
         values = flat.sort(dim=1).values[:, ranks]
     for column, count in enumerate(counts):
@@ -76,48 +83,99 @@ def discard_thresholds(fused: Tensor, discards: tuple[float, ...]) -> Tensor:
     return thresholds
 
 
+@torch.no_grad()
 def rollout(fused: dict[str, list[Tensor]], settings: tuple[Setting, ...], normalise: str = "rows") -> Tensor:
     """Roll the class token's attention out for every setting.
 
     Args:
         fused: fusion -> attention of each layer, first to last, fused over heads, each (B, N, N), rows summing to at
-            most the number of heads; token 0 is the class token.
+            most the number of heads; token 0 is the class token. The last one may hold the class token's row alone,
+            (B, 1, N), where nothing is discarded and rows are normalised: no other is read.
         settings: the S settings; their fusions must be keys of `fused`.
         normalise: `rows` (the formula) or `published` (see the module's text).
 
     Returns:
         (B, S, N - 1): attention of the class token to every other token. With `rows` and no discard, each map and the
-        class token's share of itself sum to 1.
+        class token's share of itself sum to 1. No gradient flows through it.
     """
     by_fusion: dict[str, list[int]] = {}
     for index, setting in enumerate(settings):
         by_fusion.setdefault(setting.fusion, []).append(index)
-    batch, tokens, _ = next(iter(fused.values()))[0].shape
-    example = next(iter(fused.values()))[0]
-    result = example.new_empty(batch, len(settings), tokens - 1)
+    last = next(iter(fused.values()))[-1]
+    result = last.new_empty(last.shape[0], len(settings), last.shape[2] - 1)
     for fusion, indices in by_fusion.items():
         discards = tuple(settings[index].discard for index in indices)
-        rows = example.new_zeros(batch, len(indices), 1, tokens)
+        rows = last.new_zeros(last.shape[0], len(indices), last.shape[1])
         rows[..., 0] = 1
-        for attention in reversed(fused[fusion]):
-            thresholds = discard_thresholds(attention, discards)
-            for column, discard in enumerate(discards):
-                kept = attention if discard == 0 else _keep_above(attention, thresholds[:, column])
-                rows[:, column] = _step(rows[:, column], kept, normalise)
-        result[:, indices] = rows[:, :, 0, 1:]
+        thresholds = _thresholds_of_layers(fused[fusion], discards)
+        with torch.autocast(last.device.type, enabled=False):
+            for attention, limits in zip(reversed(fused[fusion]), reversed(thresholds), strict=True):
+                rows = _step(rows, attention, limits, discards, normalise)
+        result[:, indices] = rows[..., 1:]
     return result
 
 
-def _keep_above(attention: Tensor, threshold: Tensor) -> Tensor:
-    kept = torch.where(attention > threshold[:, None, None], attention, 0)
-    kept[:, 0, 0] = attention[:, 0, 0]
-    return kept
+def roll_relevance(layers: Iterable[Tensor]) -> Tensor:
+    """Roll relevance of attention out, rows not normalised: (B, 1, N - 1), the class token's row without itself.
+
+        C_l = mean over heads of max(0, relevance of layer l);  (I + C_L) ... (I + C_1)
+
+    layers: last to first, (B, heads, N, N); the last layer may hold the class token's row alone, (B, heads, 1, N).
+    """
+    row = None
+    for relevance in layers:
+        fused = relevance.clamp(min=0).mean(dim=1)
+        if row is None:
+            row = fused.new_zeros(len(fused), 1, fused.shape[2])
+            row[..., 0] = 1
+        with torch.autocast(row.device.type, enabled=False):
+            row = row + row[..., : fused.shape[1]] @ fused
+    if row is None:
+        raise ValueError("no layers")
+    return row[..., 1:]
 
 
-def _step(row: Tensor, attention: Tensor, normalise: str) -> Tensor:
-    """Return row (B, 1, N) times the normalised (attention + I) / 2; the halves cancel in the row sums."""
-    sums = attention.sum(dim=2).unsqueeze(1) + 1
-    if normalise == "published":
-        return (torch.bmm(row, attention) + row) / sums
-    scaled = row / sums
-    return torch.bmm(scaled, attention) + scaled
+def _thresholds_of_layers(layers: list[Tensor], discards: tuple[float, ...]) -> list[Tensor]:
+    """Return `discard_thresholds` of each layer; on a CPU in threads, since NumPy's partition uses one core."""
+    threads = torch.get_num_threads()
+    if not any(discards) or threads == 1 or layers[0].device.type != "cpu":
+        return [discard_thresholds(layer, discards) for layer in layers]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda layer: discard_thresholds(layer, discards), layers))
+
+
+def _step(rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float, ...], normalise: str) -> Tensor:
+    """Return rows (B, S, R) of all settings times the layer's normalised (kept attention + I) / 2, (B, S, N).
+
+    attention: (B, R, N), R = N or 1; limits: (B, S) thresholds. The halves cancel in the row sums.
+    """
+    result = rows.new_empty(*rows.shape[:2], attention.shape[2])
+    whole = [column for column, discard in enumerate(discards) if discard == 0]
+    if whole:
+        sums = attention.sum(dim=2)[:, None] + 1
+        result[:, whole] = _multiply(rows[:, whole], attention, sums, normalise)
+    cut = [column for column, discard in enumerate(discards) if discard > 0]
+    if not cut:
+        return result
+    # A few images at a time: the masked matrices of all settings then stay in the processor's cache. The mask is
+    # computed as 0 and 1 in the matrices' own type, into memory that is there: torch.where takes thirty times as long.
+    count = max(1, CACHED_ENTRIES // (len(cut) * attention[0].numel())) if rows.device.type == "cpu" else len(rows)
+    memory = attention.new_empty(min(count, len(rows)), len(cut), *attention.shape[1:])
+    for start in range(0, len(rows), count):
+        part = slice(start, start + count)
+        matrix = attention[part, None]
+        kept = memory[: len(matrix)]
+        torch.gt(matrix, limits[part][:, cut, None, None], out=kept)
+        kept.mul_(matrix)
+        kept[..., 0, 0] = matrix[..., 0, 0]
+        sums = kept.sum(dim=3) + 1
+        result[part, cut] = _multiply(rows[part][:, cut, None], kept, sums[:, :, None], normalise)[:, :, 0]
+    return result
+
+
+def _multiply(rows: Tensor, attention: Tensor, sums: Tensor, normalise: str) -> Tensor:
+    """Return rows (..., S, R) times (attention (..., R, N) + I) divided by its row sums (..., 1, R)."""
+    scaled = rows if normalise == "published" else rows / sums
+    result = scaled @ attention
+    result[..., : rows.shape[-1]] += scaled
+    return result / sums if normalise == "published" else result

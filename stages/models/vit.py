@@ -10,6 +10,7 @@ from timm.layers.attention import Attention
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from stages.models.attention import run_blocks
 from stages.models.outputs import Outputs
 from stages.models.rollout import Setting, fuse_heads, rollout
 from stages.runtime.errors import InputError
@@ -74,25 +75,32 @@ class RolloutClassifier(nn.Module):
 
     def forward(self, images: Tensor, settings: tuple[Setting, ...] = (), normalise: str = "rows") -> Outputs:
         """Classify images (N, 3, px, px) in 0..1; with settings, heatmaps are (N, S, px/patch, px/patch)."""
-        tokens = self.backbone.patch_embed((images - self.mean) / self.std)  # type: ignore[operator]
-        tokens = self.backbone.norm_pre(self.backbone._pos_embed(tokens))
-        fused: dict[str, list[Tensor]] = {setting.fusion: [] for setting in settings}
-        for block in self.backbone.blocks:
-            if not settings:
-                tokens = block(tokens)
-                continue
-            update, attention = _attend(block.attn, block.norm1(tokens))
-            tokens = tokens + block.drop_path1(block.ls1(update))
-            tokens = tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
-            for fusion, layers in fused.items():
-                layers.append(fuse_heads(attention, fusion))
-        logits = self.head(self.backbone.norm(tokens)[:, 0])
-        logits = logits[:, 0] if logits.shape[1] == 1 else logits
+        tokens = self.embed(images)
         if not settings:
-            return Outputs(logits, None)
+            for block in self.backbone.blocks:
+                tokens = block(tokens)
+            return Outputs(self.classify(tokens), None)
+        fused: dict[str, list[Tensor]] = {setting.fusion: [] for setting in settings}
+        whole = normalise == "published" or any(setting.discard > 0 for setting in settings)
+        for step in run_blocks(self, tokens, all_weights=whole):
+            for fusion, layers in fused.items():
+                layers.append(fuse_heads(step.weights, fusion))
+        return Outputs(self.classify(step.after), self.to_map(rollout(fused, settings, normalise)))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the tokens (N, tokens, C) that enter the first block, of images (N, 3, px, px) in 0..1."""
+        pixels = ((images - self.mean) / self.std).to(self.head.weight.dtype)  # type: ignore[operator]
+        return self.backbone.norm_pre(self.backbone._pos_embed(self.backbone.patch_embed(pixels)))
+
+    def classify(self, tokens: Tensor) -> Tensor:
+        """Return the logits of the last block's tokens (N, tokens, C), the class token first: (N,) or (N, classes)."""
+        logits = self.head(self.backbone.norm(tokens)[:, 0])
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    def to_map(self, tokens: Tensor) -> Tensor:
+        """Return values of all tokens but the class token (N, S, tokens - 1) as maps (N, S, px/patch, px/patch)."""
         # Register tokens (if any) stand between the class token and the patches.
-        maps = rollout(fused, settings, normalise)[..., self.backbone.num_prefix_tokens - 1 :]
-        return Outputs(logits, maps.unflatten(-1, self.backbone.patch_embed.grid_size))
+        return tokens[..., self.backbone.num_prefix_tokens - 1 :].unflatten(-1, self.backbone.patch_embed.grid_size)
 
     def stage_parameters(self, count: int) -> list[nn.Parameter]:
         """Return the parameters of the embedding and the first `count` blocks; none for 0.
@@ -107,23 +115,6 @@ class RolloutClassifier(nn.Module):
             return []
         later = {id(p) for module in (*blocks[count:], self.backbone.norm) for p in module.parameters()}
         return [p for p in self.backbone.parameters() if id(p) not in later]
-
-
-def _attend(attention: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what timm's `attention(tokens)` returns, (B, N, C), and the attention after softmax, (B, heads, N, N).
-
-    timm's fused path never holds the matrix, so this is its explicit path with the matrix handed out.
-    """
-    batch, count, _ = tokens.shape
-    qkv = attention.qkv(tokens).reshape(batch, count, 3, attention.num_heads, attention.head_dim)
-    query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-    query, key = attention.q_norm(query) * attention.scale, attention.k_norm(key)
-    weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
-    mixed = (weights @ value).transpose(1, 2).reshape(batch, count, attention.attn_dim)
-    mixed = attention.norm(mixed)
-    if attention.gate is not None:
-        mixed = mixed * attention.gate(tokens).sigmoid()
-    return attention.proj(mixed), weights
 
 
 def _why_not(backbone: nn.Module) -> str | None:

@@ -56,7 +56,7 @@ def _calls(model: torch.nn.Module, images: torch.Tensor) -> dict[str, Callable[[
         "sweep 3 x 10": settings_grid(FUSIONS, tuple(step / 10 for step in range(10))),
     }
     return calls | {
-        key: lambda grid=grid: rollout.explain(model, images, grid)  # type: ignore[arg-type, misc]
+        key: lambda grid=grid: rollout.explain(model, images, settings=grid)  # type: ignore[arg-type, misc]
         for key, grid in grids.items()
     }
 

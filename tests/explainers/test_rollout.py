@@ -18,7 +18,7 @@ def tiny() -> RolloutClassifier:
 @torch.inference_mode()
 def test_uses_the_attention_that_timm_computes() -> None:
     model, images, kept = tiny(), torch.rand(2, 3, 64, 64), []
-    ours = rollout.explain(model, images, GRID).heatmaps
+    ours = rollout.explain(model, images, settings=GRID).heatmaps
     for block in model.backbone.blocks:
         block.attn.fused_attn = False
         block.attn.attn_drop.register_forward_hook(lambda _, inputs, __: kept.append(inputs[0]))
@@ -31,13 +31,15 @@ def test_uses_the_attention_that_timm_computes() -> None:
 @torch.inference_mode()
 def test_an_image_does_not_see_its_batch() -> None:
     model, images = tiny(), torch.rand(3, 3, 64, 64)
-    together = rollout.explain(model, images, GRID).heatmaps
-    alone = rollout.explain(model, images[2:], GRID).heatmaps
+    together = rollout.explain(model, images, settings=GRID).heatmaps
+    alone = rollout.explain(model, images[2:], settings=GRID).heatmaps
     torch.testing.assert_close(together[2:], alone, rtol=1e-4, atol=1e-7)  # type: ignore[index]
 
 
 @torch.inference_mode()
 def test_published_normalisation_differs() -> None:
     model, images = tiny(), torch.rand(1, 3, 64, 64)
-    rows, published = (rollout.explain(model, images, GRID, kind).heatmaps for kind in ("rows", "published"))
+    rows, published = (
+        rollout.explain(model, images, settings=GRID, normalise=kind).heatmaps for kind in ("rows", "published")
+    )
     assert not torch.allclose(rows, published)  # type: ignore[arg-type]

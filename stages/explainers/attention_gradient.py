@@ -1,0 +1,40 @@
+"""Attention x gradient: the later rule of the authors of transformer LRP, without relevance propagation.
+
+    C_l = mean over heads of max(0, (d score / d A_l) * A_l), entry by entry                (N, N)
+    R = I;  R <- R + C_l R for l = 1 ... L;  heatmap = row of the class token, columns of the patches
+
+A_l is the attention of layer l after softmax, score that of `select_score`. Only the class token's row is needed:
+r <- r + r C_l from the last layer to the first, with the same result.
+
+Source: Chefer, Gur and Wolf 2021, "Generic attention-model explainability", equations 5 and 6 for self-attention.
+Deviations: batches; nothing else. Entries are sums of products of gradients: their scale differs between models and
+images.
+"""
+
+from torch import Tensor
+
+from stages.explainers.parts import in_parts
+from stages.models.attention import attention_gradients
+from stages.models.outputs import Outputs, Target
+from stages.models.rollout import roll_relevance
+from stages.models.vit import RolloutClassifier
+
+
+def explain(model: RolloutClassifier, images: Tensor, target: Target = None) -> Outputs:
+    """Return logits and heatmaps (N, 1, px/patch, px/patch) >= 0 of images (N, 3, px, px) in 0..1.
+
+    Args:
+        model: any classifier with rollout.
+        images: to explain.
+        target: the class, see `select_score`.
+
+    Raises:
+        InputError: the target is not one of the classes, or an image or a weight is not finite.
+    """
+    return in_parts(lambda part, own: _explain(model, part, own), model, images, target)
+
+
+def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Outputs:
+    logits, steps, gradients = attention_gradients(model, images, target)
+    relevance = (step.weights * gradient for step, gradient in zip(reversed(steps), reversed(gradients), strict=True))
+    return Outputs(logits, model.to_map(roll_relevance(relevance)))
