@@ -6,8 +6,8 @@
 CNN: the features are those of the last feature stage of `stride`. At the model's own stride its tail is a mean and a
 neuron, and the map is ReLU(CAM) / (h w): the same picture as the CAM where that is positive.
 ViT: the features are the patch tokens after the first normalisation of the last block, as pytorch-grad-cam recommends
-(`blocks[-1].norm1` with a `reshape_transform`). After the last block no patch token has a gradient: logits read the class
-token alone.
+(`blocks[-1].norm1` with a `reshape_transform`). After the last block no patch token has a gradient: logits read the
+class token alone.
 
 Only the tail is differentiated: the graph starts at the features, and no parameter collects a gradient. Deviations from
 the published code: none in the formula; the ReLU is a setting, and the map is not rescaled.
@@ -44,7 +44,9 @@ def explain(
         InputError: the CNN has no features of this stride, or a ViT is given one.
     """
     with torch.inference_mode(False), torch.enable_grad(), _without_parameter_gradients(model):
-        logits, features = _cnn(model, images, stride) if isinstance(model, CamClassifier) else _vit(model, images, stride)
+        logits, features = (
+            _cnn(model, images, stride) if isinstance(model, CamClassifier) else _vit(model, images, stride)
+        )
         (gradient,) = torch.autograd.grad(select_score(logits, target).sum(), features)
     if isinstance(model, RolloutClassifier):
         features, gradient = (_patches(model, tokens) for tokens in (features, gradient))
@@ -78,7 +80,9 @@ def _vit(model: RolloutClassifier, images: Tensor, stride: int | None) -> tuple[
 
 def _patches(model: RolloutClassifier, tokens: Tensor) -> Tensor:
     """Return the patch tokens of (N, T, C) as (N, C, h, w)."""
-    return tokens[:, model.backbone.num_prefix_tokens :].transpose(1, 2).unflatten(2, model.backbone.patch_embed.grid_size)
+    return (
+        tokens[:, model.backbone.num_prefix_tokens :].transpose(1, 2).unflatten(2, model.backbone.patch_embed.grid_size)
+    )
 
 
 @contextmanager

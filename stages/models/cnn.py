@@ -53,9 +53,16 @@ class CamClassifier(nn.Module):
         """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAMs, (N, K, H/stride, W/stride)."""
         features = self.backbone((images - self.mean) / self.std)[0]  # type: ignore[operator]
         cam = nn.functional.conv2d(features, self.head.weight)
+        return Outputs(self._pool(cam), cam if explain else None)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return the logits, as `Outputs` has them, of features (N, C, h, w)."""
+        return self._pool(nn.functional.conv2d(features, self.head.weight))
+
+    def _pool(self, cam: Tensor) -> Tensor:
         assert self.head.bias is not None
         logits = cam.mean(dim=(2, 3)) + self.head.bias
-        return Outputs(logits[:, 0] if logits.shape[1] == 1 else logits, cam if explain else None)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def features_at(self, stride: int | None = None) -> str:
         """Return the name, inside `backbone`, of the module that ends the last feature stage of this stride.

@@ -65,7 +65,8 @@ def measure_reach(module: nn.Module, length: int, layer: str | None = None) -> R
     """
     known = _measured.setdefault(module, {})
     if (length, layer) not in known:
-        known[length, layer] = _measure(_shadow(module), length, layer)
+        with torch.inference_mode(False), torch.enable_grad():
+            known[length, layer] = _measure(_shadow(module), length, layer)
     return known[length, layer]
 
 
@@ -76,15 +77,14 @@ def _measure(shadow: nn.Module, length: int, layer: str | None) -> Reach:
     width, height = length + MARGIN * math.ceil(256 / MARGIN), min(length, 64)  # only columns are looked at
     while width <= LARGEST:
         kept.clear()
-        with torch.inference_mode(False), torch.enable_grad():
-            image = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
-            try:
-                output: Any = shadow(image)
-            except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-                raise ValueError(f"its layers cannot be followed ({error})") from None
-            output = kept[0] if kept else output[-1] if isinstance(output, list | tuple) else output
-            row, column = output.shape[2] // 2, output.shape[3] // 2
-            seen = [_columns_seen(output[:, :, row, column + step].sum(), image) for step in (0, 1)]
+        image = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
+        try:
+            output: Any = shadow(image)
+        except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+            raise ValueError(f"its layers cannot be followed ({error})") from None
+        output = kept[0] if kept else output[-1] if isinstance(output, list | tuple) else output
+        row, column = output.shape[2] // 2, output.shape[3] // 2
+        seen = [_columns_seen(output[:, :, row, column + step].sum(), image) for step in (0, 1)]
         (first, last), (next_first, _) = seen
         if first > 0 and last < width - 1:
             stride = next_first - first
@@ -137,4 +137,3 @@ def _mean_of_same_inputs(layer: nn.MaxPool2d) -> nn.Module:
     if type(layer) is not nn.MaxPool2d:
         raise ValueError(f"{type(layer).__name__} pads in its own way")
     return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
-
