@@ -72,7 +72,7 @@ def _explain_batch(maps: NewMaps, rows: np.ndarray, planned: list[Planned], imag
 
 
 def _gallery(params: Params, name: str, tiles: Tiles) -> None:
-    """Draw defective test tiles spread over the test split (good ones where there are none), each method's first map."""
+    """Draw defective test tiles spread over the test split (good ones where there are none), the first map of each."""
     maps = open_maps(maps_folder(name))
     test = maps.index["split"] == "test"
     wanted = np.flatnonzero(test & (maps.index["label"] != "good"))
@@ -81,7 +81,10 @@ def _gallery(params: Params, name: str, tiles: Tiles) -> None:
     if not len(shown):
         shown = np.arange(1)
     images, truths = tiles.images(shown), {kind: tiles.truth(kind, shown) for kind in tiles.truths}
-    heatmaps = {f"{method} ({of.names[0]})": (of.read(shown)[:, 0], of) for method, of in maps.methods.items()}
+    heatmaps = {
+        (method if len(of.names) == 1 else f"{method} {of.names[0]}"): (of.read(shown)[:, 0], of)
+        for method, of in maps.methods.items()
+    }
     rows = [
         MethodsRow(
             images[place],

@@ -16,6 +16,7 @@ excitation), the whole map runs. Of a ViT's last block only the class token is c
 from typing import Any
 
 import torch
+from timm.layers.format import nchw_to
 from torch import Tensor, nn
 
 from stages.explainers.crops import Crop, plan_crops
@@ -125,7 +126,11 @@ def _parts(model: CamClassifier | RolloutClassifier) -> tuple[list[nn.Module], A
     stem = getattr(embed, "backbone", None)
 
     def finish(features: Tensor) -> Tensor:
-        embedded = embed(features) if stem is None else embed.proj(features).flatten(2).transpose(1, 2)
+        if stem is None:
+            embedded = embed(features)
+        else:  # timm's HybridEmbed without its backbone
+            projected = embed.proj(features)
+            embedded = projected.flatten(2).transpose(1, 2) if embed.flatten else nchw_to(projected, embed.output_fmt)
         tokens = tokens_before_last_block(model, embedded)
         return logits_of_last_block(model, tokens, model.backbone.blocks[-1].norm1(tokens))
 
