@@ -31,13 +31,13 @@ class MethodMaps:
 
     file: Path
     values: NDArray[np.float16]  # (N, S, h, w), memory-mapped; higher is more relevant
-    ranges: NDArray[np.float32] | None  # (N, S, 2) what 0 and 1 of `values` mean; None: values are the map
     tile_ids: NDArray[np.object_]  # (N,)
     names: tuple[str, ...]  # S
     fusions: tuple[str, ...]  # S: min | mean | max, or the name of a method that fuses nothing
     discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 where nothing is discarded
     cell_px: float  # side of a map cell in pixels of the tile
     offset_px: float  # where padding moves the cells: to the right and down where positive
+    ranges: NDArray[np.float32] | None = None  # (N, S, 2) what 0 and 1 of `values` mean; None: values are the map
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -127,7 +127,7 @@ def _method(folder: Path, method: str, described: dict[str, Any], index: pd.Data
     if ranges is not None and ranges.shape != (*values.shape[:2], 2):
         raise InputError(f"{ranges_file(folder, method)}: has shape {ranges.shape}; {AGAIN}")
     tile_ids = index["tile_id"].to_numpy(dtype=object)
-    return MethodMaps(file, values, ranges, tile_ids, names, fusions, discards, cell_px, offset_px)
+    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px, ranges)
 
 
 def _load(file: Path) -> np.ndarray:
