@@ -1,74 +1,111 @@
 """Stage explain: the heatmaps of one model for every validation and test tile in every setting, and its logits."""
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
+import timm
 import torch
 
-from stages.datasets.maps import maps_file
-from stages.datasets.tiles import open_tiles
-from stages.explainers import cam, rollout
+from stages.datasets.maps import open_maps
+from stages.datasets.new_maps import NewMaps
+from stages.datasets.tiles import Tiles, open_tiles
+from stages.explainers.methods import Planned, plan
+from stages.figures.methods import MethodHeatmap, MethodsRow, draw_methods
 from stages.models.batches import in_order, to_images
-from stages.models.cnn import CamClassifier
-from stages.models.outputs import Outputs
-from stages.models.rollout import settings_grid
-from stages.models.trained import load_classifier
-from stages.models.weights import Classifier
+from stages.models.trained import channels_last, load_classifier
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device
 from stages.runtime.errors import InputError
-from stages.runtime.params import Explain, Params
-from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.runtime.params import Params
+from stages.runtime.paths import maps_folder, model_folder, plot_file, split_file, tiles_folder
 from stages.runtime.progress import progress
-from stages.runtime.records import new_folder, write_json
+from stages.runtime.resume import fingerprint, resumable_folder
+
+SHARD_BATCHES = 16  # what a killed run loses at most
 
 
 def explain(params: Params, name: str) -> str:
-    """Explain the model `name`; write what `stages.datasets.maps` describes."""
+    """Explain the model `name`; write what `stages.datasets.maps` describes, going on where a killed run stopped."""
     model, description = load_classifier(model_folder(name))
     device = choose_device(params.runtime.device)
-    model.to(device)
+    planned = plan(model, description, params.explain)
+    for method in planned:
+        channels_last(method.model).to(device)
     tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name)).select(("val", "test"))
-    batch = params.explain.batch
-    method, settings = _settings(model, params.explain)
-    logits = np.empty(len(tiles.index), np.float32)
-    with new_folder(maps_folder(name)) as folder:
-        maps: np.memmap | None = None
-        for positions in progress(list(in_order(tiles, batch)), f"explain {name}"):
-            outputs = _explain(model, to_images(tiles.images(positions), device), params.explain)
-            assert outputs.heatmaps is not None
-            heatmaps = outputs.heatmaps.float().cpu().numpy()
-            if not np.isfinite(heatmaps).all():
-                raise InputError(f"{model_folder(name)}: the model's heatmaps are not finite; train it again")
-            if maps is None:
-                shape = (len(tiles.index), *heatmaps.shape[1:])
-                maps = np.lib.format.open_memmap(maps_file(folder, method), mode="w+", dtype=np.float16, shape=shape)
-            maps[positions] = heatmaps
-            logits[positions] = outputs.logits.float().cpu().numpy()
-        assert maps is not None
-        maps.flush()
-        index = tiles.index[["tile_id", "split", "label"]].assign(logit=logits)
-        index.to_parquet(folder / "index.parquet", index=False)
-        cell_px = description["stride"] or description["px"] // shape[3]
-        methods = {method: {"cell_px": cell_px, "offset_px": 0, "settings": settings}}
-        content = {"model": name, "family": description["family"], "order": [method], "methods": methods}
-        write_json(folder / "settings.json", content)
-    return f"explain {name}: {len(tiles.index)} tiles x {len(settings)} settings, maps {shape[2]}x{shape[3]}"
+    with resumable_folder(maps_folder(name), _run(params, name, tiles, device)) as folder:
+        maps = NewMaps(folder, len(tiles))
+        batches = list(in_order(tiles, params.explain.batch))
+        for number, rows in enumerate(progress(batches, f"explain {name}"), 1):
+            if rows[0] < maps.done:
+                continue
+            _explain_batch(maps, rows, planned, to_images(tiles.images(rows), device), name)
+            if number % SHARD_BATCHES == 0 or number == len(batches):
+                maps.commit(int(rows[-1]) + 1)
+        methods = {
+            method.name: {
+                "cell_px": method.cell_px,
+                "offset_px": method.offset_px,
+                "ranges": True,
+                "settings": method.settings,
+            }
+            for method in planned
+        }
+        content = {"model": name, "family": description["family"], "order": list(methods), "methods": methods}
+        maps.finish(tiles.index[["tile_id", "split", "label"]], description["classes"], content)
+    _gallery(params, name, tiles)
+    made = ", ".join(f"{method.name} x {len(method.settings)}" for method in planned)
+    return f"explain {name}: {len(tiles)} tiles, {made}"
 
 
-def _settings(model: Classifier, explain: Explain) -> tuple[str, list[dict[str, object]]]:
-    """Return the method, and what the second axis of its maps means."""
-    if isinstance(model, CamClassifier):
-        return "cam", [{"name": "cam", "fusion": "cam", "discard": 0.0}]
-    grid = settings_grid(explain.fusion, explain.discard)
-    return "rollout", [{"name": setting.name, "fusion": setting.fusion, "discard": setting.discard} for setting in grid]
+@torch.no_grad()
+def _explain_batch(maps: NewMaps, rows: np.ndarray, planned: list[Planned], images: torch.Tensor, name: str) -> None:
+    for method in planned:
+        outputs = method.heatmaps(images, None)
+        assert outputs.heatmaps is not None
+        heatmaps, logits = outputs.heatmaps.float().cpu().numpy(), outputs.logits.float().cpu().numpy()
+        if not (np.isfinite(heatmaps).all() and np.isfinite(logits).all()):
+            raise InputError(f"{model_folder(name)}: {method.name} maps or logits are not finite; train it again")
+        maps.write(method.name, rows, heatmaps)
+        if method is planned[0]:
+            maps.write_logits(rows, logits)
 
 
-@torch.inference_mode()
-def _explain(model: Classifier, images: torch.Tensor, explain: Explain) -> Outputs:
-    if isinstance(model, CamClassifier):
-        return cam.explain(model, images)
-    return rollout.explain(
-        model, images, settings=settings_grid(explain.fusion, explain.discard), normalise=explain.normalise
-    )
+def _gallery(params: Params, name: str, tiles: Tiles) -> None:
+    """Draw defective test tiles spread over the test split (good ones where there are none), the first map of each."""
+    maps = open_maps(maps_folder(name))
+    test = maps.index["split"] == "test"
+    wanted = np.flatnonzero(test & (maps.index["label"] != "good"))
+    wanted = wanted if len(wanted) else np.flatnonzero(test)
+    shown = wanted[np.linspace(0, len(wanted) - 1, min(len(wanted), params.explain.gallery_tiles)).astype(int)]
+    if not len(shown):
+        shown = np.arange(1)
+    images, truths = tiles.images(shown), {kind: tiles.truth(kind, shown) for kind in tiles.truths}
+    heatmaps = {
+        (method if len(of.names) == 1 else f"{method} {of.names[0]}"): (of.read(shown)[:, 0], of)
+        for method, of in maps.methods.items()
+    }
+    rows = [
+        MethodsRow(
+            images[place],
+            {kind: truth[place] for kind, truth in truths.items()},
+            {title: MethodHeatmap(found[place], of.cell_px, of.offset_px) for title, (found, of) in heatmaps.items()},
+        )
+        for place in range(len(shown))
+    ]
+    draw_methods(plot_file("methods", name, ".png"), rows, f"{name}: explanation methods on defective test tiles")
+
+
+def _run(params: Params, name: str, tiles: Tiles, device: torch.device) -> str:
+    """Return the fingerprint of everything that the maps depend on."""
+    shards = [
+        (file.name, *file.stat()[6:9:2]) for file in sorted(tiles.folder.glob("*.npy"))
+    ]  # size and time of change
+    code = sorted(Path(__file__).parent.rglob("*.py"))
+    folder = model_folder(name)
+    records = [folder / "model.json", folder / "model.safetensors", split_file(params.dataset.name)]
+    about = (name, asdict(params.explain), str(tiles.folder), shards, device.type, torch.__version__, timm.__version__)
+    return fingerprint(*about, tiles.folder / "index.parquet", *records, *code)
 
 
 if __name__ == "__main__":

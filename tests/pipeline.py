@@ -33,7 +33,11 @@ CHANGES: dict[str, dict[str, Any]] = {
         CNN: {"family": "cnn", "arch": "test_efficientnet.r160_in1k", "stride": 16},
         VIT: {"family": "vit", "arch": "test_vit.r160_in1k"},
     },
-    "explain": {"fusion": ["min", "mean"], "discard": [0.0, 0.9]},
+    "explain": {
+        "fusion": ["min", "mean"],
+        "discard": [0.0, 0.9],
+        "methods": {"cnn": ["cam", "gradcam"], "vit": ["rollout"]},
+    },
     "time": {"warmup": 0, "repeats": 2},
 }
 

@@ -1,7 +1,9 @@
 """Heatmaps of one model on disk, as the explain stage leaves them: checked when opened, read in pieces.
 
-data/maps/<model>/<method>.npy     (N, S, h, w) float16, one file per explanation method
-data/maps/<model>/index.parquet    N rows: tile_id, split, label, logit
+data/maps/<model>/<method>.npy     (N, S, h, w) float16, one file per explanation method: places 0..1 in the map's range
+data/maps/<model>/<method>_range.npy  (N, S, 2) float32, that range: the map's lowest and highest value
+data/maps/<model>/index.parquet    N rows: tile_id, split, label, logit; multiclass: predicted
+data/maps/<model>/logits.npy       multiclass: (N, K) float32
 data/maps/<model>/settings.json    what the second axis of each file means, and where its cells lie in the tile
 """
 
@@ -35,6 +37,7 @@ class MethodMaps:
     discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 where nothing is discarded
     cell_px: float  # side of a map cell in pixels of the tile
     offset_px: float  # where padding moves the cells: to the right and down where positive
+    ranges: NDArray[np.float32] | None = None  # (N, S, 2) what 0 and 1 of `values` mean; None: values are the map
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -43,6 +46,9 @@ class MethodMaps:
             InputError: one of them holds NaN or infinity.
         """
         maps = self.values[rows].astype(np.float32)
+        if self.ranges is not None:
+            low, high = np.moveaxis(self.ranges[rows][..., None, None], 2, 0)
+            maps = low + maps * (high - low)
         finite = np.isfinite(maps).all(axis=(1, 2, 3))
         if not finite.all():
             tile = self.tile_ids[rows[int(np.argmin(finite))]]
@@ -70,6 +76,11 @@ class Maps:
 def maps_file(folder: Path, method: str) -> Path:
     """Return where the maps of one method lie."""
     return folder / f"{method}.npy"
+
+
+def ranges_file(folder: Path, method: str) -> Path:
+    """Return where the lowest and highest value of each map of one method lie."""
+    return folder / f"{method}_range.npy"
 
 
 def open_maps(folder: Path) -> Maps:
@@ -105,17 +116,24 @@ def _method(folder: Path, method: str, described: dict[str, Any], index: pd.Data
     discards = tuple(float(setting["discard"]) for setting in settings)
     cell_px, offset_px = float(described["cell_px"]), float(described["offset_px"])
     file = maps_file(folder, method)
-    try:
-        values = np.load(file, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{file}: missing; run the explain stage (`dvc repro`)") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file}: not readable ({' '.join(str(error).split())}); {AGAIN}") from None
+    values = _load(file)
     if values.ndim != 4 or not settings or values.shape[1] != len(settings):
         raise InputError(
             f"{file}: has shape {values.shape}, expected tiles x {len(settings)} settings x height x width; {AGAIN}"
         )
     if len(values) != len(index):
         raise InputError(f"{file}: {len(values)} tiles, but index.parquet has {len(index)}; {AGAIN}")
+    ranges = _load(ranges_file(folder, method)) if described.get("ranges", False) else None
+    if ranges is not None and ranges.shape != (*values.shape[:2], 2):
+        raise InputError(f"{ranges_file(folder, method)}: has shape {ranges.shape}; {AGAIN}")
     tile_ids = index["tile_id"].to_numpy(dtype=object)
-    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px)
+    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px, ranges)
+
+
+def _load(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{file}: missing; run the explain stage (`dvc repro`)") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{file}: not readable ({' '.join(str(error).split())}); {AGAIN}") from None

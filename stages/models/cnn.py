@@ -4,6 +4,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models import FeatureListNet
 from torch import Tensor, nn
 
 from stages.models.outputs import Outputs
@@ -52,9 +53,30 @@ class CamClassifier(nn.Module):
         """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAMs, (N, K, H/stride, W/stride)."""
         features = self.backbone((images - self.mean) / self.std)[0]  # type: ignore[operator]
         cam = nn.functional.conv2d(features, self.head.weight)
+        return Outputs(self._pool(cam), cam if explain else None)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return the logits, as `Outputs` has them, of features (N, C, h, w)."""
+        return self._pool(nn.functional.conv2d(features, self.head.weight))
+
+    def _pool(self, cam: Tensor) -> Tensor:
         assert self.head.bias is not None
         logits = cam.mean(dim=(2, 3)) + self.head.bias
-        return Outputs(logits[:, 0] if logits.shape[1] == 1 else logits, cam if explain else None)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    def features_at(self, stride: int | None = None) -> str:
+        """Return the name, inside `backbone`, of the module that ends the last feature stage of this stride.
+
+        Raises:
+            InputError: no used stage has it.
+        """
+        info = self.backbone.feature_info
+        used = info.info[: info.out_indices[-1] + 1]
+        names = [stage["module"] for stage in used if stride is None or stage["reduction"] == stride]
+        if not names:
+            known = ", ".join(str(stage["reduction"]) for stage in used)
+            raise InputError(f"params.yaml: stride {stride} is not in this CNN; its feature stages have {known}")
+        return str(_built_name(self.backbone, names[-1]))
 
     def stage_parameters(self, count: int) -> list[nn.Parameter]:
         """Return the parameters of the stem and the first `count` feature stages, in timm's counting.
@@ -90,6 +112,22 @@ def build_features(arch: str, stride: int, pretrained: dict[str, Any] | None = N
     )
     _drop_later_blocks(features)
     return features
+
+
+def chain(backbone: Any) -> list[nn.Module]:
+    """Return the modules that a feature backbone applies one after the other; [] where it is no such chain."""
+    blocks = getattr(backbone, "blocks", None)
+    if isinstance(backbone, FeatureListNet):
+        return list(backbone.values())
+    if isinstance(blocks, nn.Sequential) and hasattr(backbone, "conv_stem") and backbone.feature_hooks is None:
+        stem = [backbone.conv_stem, backbone.bn1, *([backbone.act1] if hasattr(backbone, "act1") else [])]
+        return [nn.Sequential(*stem), *blocks]
+    return []
+
+
+def _built_name(backbone: nn.Module, name: str) -> str:
+    """Return the name under which timm built a module: features_only makes `features_29` of `features.29`."""
+    return name if any(name == built for built, _ in backbone.named_modules()) else name.replace(".", "_")
 
 
 def _drop_later_blocks(backbone: Any) -> None:

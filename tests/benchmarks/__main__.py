@@ -1,64 +1,118 @@
-"""`make bench`: what a heatmap costs, side by side in one run, as ratio to the plain forward pass of the same model.
+"""`make bench`: what a heatmap costs, beside other packages in one run, as ratio to the same model's plain forward.
 
-Single images and batches of 16, medians of repeats taken in turns after a warm-up; prints a table and writes
-metrics/bench.json. Random weights: time does not depend on them.
+Same model, same images, medians of repeats taken in turns after a warm-up, batches of 1 and 16. Memory is what a fresh
+process needs above its model and images at the height of one call: on a CPU the high-water mark of its resident memory
+(Linux only), on a GPU what torch's allocator handed out. Random weights: time does not depend on them. Prints a table
+and writes metrics/bench.json, which git ignores: it belongs to the machine. Method -> batch -> ratio, peak_mib, peers.
 """
 
 import argparse
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from stages.explainers import cam, rollout
-from stages.models.cnn import CamClassifier
 from stages.models.latency import measure
-from stages.models.registry import ARCHITECTURES
-from stages.models.rollout import settings_grid
+from stages.models.registry import ARCHITECTURES, Architecture
 from stages.models.trained import channels_last
 from stages.models.weights import build_classifier
 from stages.runtime.device import choose_device, describe_device
 from stages.runtime.records import write_json
+from tests.benchmarks.calls import Timed, calls_of, training_steps
 
-MODELS = ("efficientnet_lite0", "efficientnet_lite0_d", "vit_hybrid_lite0", "DeiT_tiny_patch16_224")
-FUSIONS = ("min", "mean", "max")
+MODELS = ("efficientnet_lite0", "DeiT_tiny_patch16_224")
+SLOW_REPEATS = 3
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-@torch.inference_mode()
 def main() -> None:
-    """Time all models and print one row for each model and batch."""
+    """Time all methods and print one row for each method and batch."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--px", type=int, default=224)
+    parser.add_argument("--models", nargs="*", default=MODELS, help="names of stages/models/registry.py")
+    parser.add_argument("--batches", nargs="*", type=int, default=(1, 16))
     arguments = parser.parse_args()
-    device = choose_device(arguments.device)
-    table: dict[str, object] = {}
-    for name in MODELS:
-        model = channels_last(build_classifier(ARCHITECTURES[name], 224)).eval().to(device)
-        for batch in (1, 16):
-            images = torch.rand(batch, 3, 224, 224, device=device).contiguous(memory_format=torch.channels_last)
-            latencies = measure(_calls(model, images), 3, arguments.repeats, device)
-            forward = latencies["forward"].median_ms
-            ratios = {call: value.median_ms / forward for call, value in latencies.items()}
-            table[f"{name}/{batch}"] = ratios | {"forward_ms": forward}
-            columns = ", ".join(f"{call} {ratio:.2f}" for call, ratio in ratios.items() if call != "forward")
-            print(f"{name:24} batch {batch:2}: forward {forward:8.1f} ms; ratios: {columns}", flush=True)
-    write_json(Path("metrics/bench.json"), {"device": describe_device(device), "ratios": table})
+    architectures = {name: ARCHITECTURES[name] for name in arguments.models}
+    table = bench(architectures, arguments.px, tuple(arguments.batches), arguments.repeats, arguments.device)
+    write_json(Path("metrics/bench.json"), table)
 
 
-def _calls(model: torch.nn.Module, images: torch.Tensor) -> dict[str, Callable[[], object]]:
-    calls: dict[str, Callable[[], object]] = {"forward": lambda: model(images)}
-    if isinstance(model, CamClassifier):
-        return calls | {"cam": lambda: cam.explain(model, images)}
-    grids = {
-        "rollout": settings_grid(("mean",), (0.0,)),
-        "rollout, discard": settings_grid(("mean",), (0.9,)),
-        "sweep 3 x 10": settings_grid(FUSIONS, tuple(step / 10 for step in range(10))),
-    }
-    return calls | {
-        key: lambda grid=grid: rollout.explain(model, images, settings=grid)  # type: ignore[arg-type, misc]
-        for key, grid in grids.items()
-    }
+def bench(
+    architectures: dict[str, Architecture], px: int, batches: tuple[int, ...], repeats: int, device: str
+) -> dict[str, Any]:
+    """Return what metrics/bench.json holds, and print it row by row."""
+    where, table = choose_device(device), {}
+    print(f"{describe_device(where)}, {torch.get_num_threads()} threads, {px} px, ratios to the plain forward pass")
+    for name, architecture in architectures.items():
+        for batch in batches:
+            model, images = _prepare(architecture, px, batch, where)
+            plain = torch.inference_mode()(lambda model=model, images=images: model(images))
+            for method, timed in calls_of(model, images).items():
+                row = _ratios(timed, plain, repeats, where)
+                row["peak_mib"] = _in_fresh_process(architecture, px, batch, device, method)
+                table.setdefault(method, {})[str(batch)] = row
+                _print(name, method, batch, row)
+            if architecture.family == "cnn":
+                steps = {
+                    key: value.median_ms
+                    for key, value in measure(training_steps(model.train(), images), 2, repeats, where).items()
+                }
+                row = {"ratio": steps["head"] / steps["plain"], "peak_mib": None, "peers": {}}
+                table.setdefault("training_step", {})[str(batch)] = row
+                _print(name, "training_step", batch, row)
+    return table
+
+
+def _prepare(architecture: Architecture, px: int, batch: int, device: torch.device) -> tuple[Any, torch.Tensor]:
+    torch.manual_seed(0)
+    model = channels_last(build_classifier(architecture, px)).eval().to(device)
+    return model, torch.rand(batch, 3, px, px, device=device).contiguous(memory_format=torch.channels_last)
+
+
+def _ratios(timed: Timed, plain: Callable[[], object], repeats: int, device: torch.device) -> dict[str, Any]:
+    calls = {"plain": plain, "ours": timed.ours, **timed.peers}
+    warmup, count = (1, min(repeats, SLOW_REPEATS)) if timed.slow else (3, repeats)
+    medians = {call: value.median_ms for call, value in measure(calls, warmup, count, device).items()}
+    peers = {peer: medians[peer] / medians["plain"] for peer in timed.peers}
+    return {"ratio": medians["ours"] / medians["plain"], "forward_ms": medians["plain"], "peers": peers}
+
+
+def _in_fresh_process(architecture: Architecture, px: int, batch: int, device: str, method: str) -> float | None:
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as executor:
+        return executor.submit(peak_mib, architecture, px, batch, device, method).result()
+
+
+def peak_mib(architecture: Architecture, px: int, batch: int, device: str, method: str) -> float | None:
+    """Return the MiB that one call needs at its height above model and images; None where it cannot be measured."""
+    where = choose_device(device)
+    model, images = _prepare(architecture, px, batch, where)
+    call = calls_of(model, images)[method].ours
+    if where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(where)
+        before = torch.cuda.memory_allocated(where)
+        call()
+        return (torch.cuda.max_memory_allocated(where) - before) / 2**20
+    if not CLEAR.exists():
+        return None
+    CLEAR.write_text("5")  # the high-water mark starts anew at what is resident now
+    before = _kib("VmRSS")
+    call()
+    return (_kib("VmHWM") - before) / 1024
+
+
+def _kib(key: str) -> int:
+    return next(int(line.split()[1]) for line in STATUS.read_text().splitlines() if line.startswith(f"{key}:"))
+
+
+def _print(model: str, method: str, batch: int, row: dict[str, Any]) -> None:
+    peers = ", ".join(f"{peer} {ratio:.2f}" for peer, ratio in row["peers"].items())
+    peak = "" if row["peak_mib"] is None else f"{row['peak_mib']:6.0f} MiB"
+    print(f"{model:22} {method:18} batch {batch:2}: {row['ratio']:7.2f} {peak:10}  {peers}", flush=True)
 
 
 if __name__ == "__main__":

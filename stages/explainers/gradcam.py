@@ -1,0 +1,97 @@
+"""GradCAM (Selvaraju et al. 2017, equations 1 and 2) on the feature maps of a CNN and on the tokens of a ViT.
+
+    weight[n, c]  = mean_yx  d score[n] / d features[n, c, y, x]
+    map[n, y, x]  = ReLU( sum_c weight[n, c] features[n, c, y, x] )
+
+CNN: the features are those of the last feature stage of `stride`. At the model's own stride its tail is a mean and a
+neuron, and the map is ReLU(CAM) / (h w): the same picture as the CAM where that is positive.
+ViT: the features are the patch tokens after the first normalisation of the last block, as pytorch-grad-cam recommends
+(`blocks[-1].norm1` with a `reshape_transform`). After the last block no patch token has a gradient: logits read the
+class token alone.
+
+Only the tail is differentiated: the graph starts at the features, and no parameter collects a gradient. Deviations from
+the published code: none in the formula; the ReLU is a setting, and the map is not rescaled.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from stages.models.class_token import logits_of_last_block, tokens_before_last_block
+from stages.models.cnn import CamClassifier
+from stages.models.outputs import Outputs, Target, select_score
+from stages.models.vit import RolloutClassifier
+from stages.runtime.errors import InputError
+
+
+def explain(
+    model: CamClassifier | RolloutClassifier,
+    images: Tensor,
+    target: Target = None,
+    relu: bool = True,
+    stride: int | None = None,
+) -> Outputs:
+    """Return logits and heatmaps (N, 1, h, w) of images (N, 3, H, W) in 0..1.
+
+    Args:
+        target: see `stages.models.outputs.select_score`.
+        relu: negative values become 0, as published; false keeps what speaks against the class.
+        stride: of a CNN's features, in pixels of the image per cell; None is the model's own. A ViT has none.
+
+    Raises:
+        InputError: the CNN has no features of this stride, or a ViT is given one.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), _without_parameter_gradients(model):
+        logits, features = (
+            _cnn(model, images, stride) if isinstance(model, CamClassifier) else _vit(model, images, stride)
+        )
+        (gradient,) = torch.autograd.grad(select_score(logits, target).sum(), features)
+    if isinstance(model, RolloutClassifier):
+        features, gradient = (_patches(model, tokens) for tokens in (features, gradient))
+    weights = gradient.mean(dim=(2, 3))
+    maps = torch.einsum("nchw,nc->nhw", features.detach(), weights)[:, None]
+    return Outputs(logits.detach(), maps.relu() if relu else maps)
+
+
+def _cnn(model: CamClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:
+    kept: list[Tensor] = []
+
+    def start_graph(_: nn.Module, __: object, features: Tensor) -> Tensor:
+        kept.append(features.detach().requires_grad_())
+        return kept[0].clone()  # an activation that works in place must not change the graph's start
+
+    hook = model.backbone.get_submodule(model.features_at(stride)).register_forward_hook(start_graph)
+    try:
+        return model(images).logits, kept[0]
+    finally:
+        hook.remove()
+
+
+def _vit(model: RolloutClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:
+    if stride is not None:
+        raise InputError(f"params.yaml: explain.gradcam.stride is {stride}; a ViT's map has one value per patch: null")
+    embedded = model.backbone.patch_embed((images - model.mean) / model.std)  # type: ignore[operator]
+    tokens = tokens_before_last_block(model, embedded)
+    normed = model.backbone.blocks[-1].norm1(tokens).detach().requires_grad_()
+    return logits_of_last_block(model, tokens, normed), normed
+
+
+def _patches(model: RolloutClassifier, tokens: Tensor) -> Tensor:
+    """Return the patch tokens of (N, T, C) as (N, C, h, w)."""
+    return (
+        tokens[:, model.backbone.num_prefix_tokens :].transpose(1, 2).unflatten(2, model.backbone.patch_embed.grid_size)
+    )
+
+
+@contextmanager
+def _without_parameter_gradients(model: nn.Module) -> Iterator[None]:
+    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in wanted:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)

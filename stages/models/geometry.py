@@ -1,0 +1,139 @@
+"""Where the cells of a convolutional network's feature map lie in the image, and what they see of it.
+
+Padding moves them. With kernels of odd width k and stride 2, PyTorch's symmetric padding puts the centre of what a cell
+sees half an input pixel to the left of and above the cell's place, TensorFlow's `same` padding of an even size half a
+pixel to the right and below: over five such layers -15.5 and +15.5 pixels of the image (Araujo et al. 2019, "Computing
+receptive fields of convolutional neural networks", give the formulas for chains of layers).
+
+Here it is measured on a shadow of the network with the same kernels, strides and paddings but one channel, positive
+weights and no activations that end gradients: the gradient of a cell is not zero exactly where the cell sees its input.
+Squeeze-and-excitation lets every cell see the mean of everything; that has no place and is left out.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+MARGIN = 128  # inputs that the measured size grows by: twice any stride, so that every layer keeps its parity
+LARGEST = 8192
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.Linear)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Cell i of an output sees the inputs stride * i + first to stride * i + last."""
+
+    stride: int
+    first: int
+    last: int
+
+    @property
+    def offset(self) -> float:
+        """Centre of what cell i sees, minus the nominal centre (i + 0.5) stride, in inputs."""
+        return (self.first + self.last + 1 - self.stride) / 2
+
+
+def offset_px(backbone: nn.Module, px: int, layer: str | None = None) -> float:
+    """Return how far right of and below its place a cell of this layer's map is centred, in pixels of the image.
+
+    Args:
+        backbone: maps (N, C, px, px) to a list whose last entry is the features.
+        px: side of the images: with `same` padding it matters whether a layer's input is even.
+        layer: name of the module whose output is meant; None for the backbone's own.
+    """
+    return measure_reach(backbone, px, layer).offset
+
+
+_measured: WeakKeyDictionary[nn.Module, dict[tuple[int, str | None], Reach]] = WeakKeyDictionary()
+
+
+def measure_reach(module: nn.Module, length: int, layer: str | None = None) -> Reach:
+    """Return the reach of a convolutional module, measured once for each input length.
+
+    Args:
+        module: maps (N, C, length, length) to (N, K, h, w), or to a list whose last entry is that.
+        length: rows and columns of its input.
+        layer: name of the submodule whose output is meant; None for the module's own.
+
+    Raises:
+        ValueError: the module cannot be followed: it mixes places (attention), or takes its channels apart.
+    """
+    known = _measured.setdefault(module, {})
+    if (length, layer) not in known:
+        with torch.inference_mode(False), torch.enable_grad():
+            known[length, layer] = _measure(_shadow(module), length, layer)
+    return known[length, layer]
+
+
+def _measure(shadow: nn.Module, length: int, layer: str | None) -> Reach:
+    kept: list[Tensor] = []
+    if layer is not None:
+        shadow.get_submodule(layer).register_forward_hook(lambda _, __, output: kept.append(output))
+    width, height = length + MARGIN * math.ceil(256 / MARGIN), min(length, 64)  # only columns are looked at
+    while width <= LARGEST:
+        kept.clear()
+        image = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
+        try:
+            output: Any = shadow(image)
+        except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+            raise ValueError(f"its layers cannot be followed ({error})") from None
+        output = kept[0] if kept else output[-1] if isinstance(output, list | tuple) else output
+        row, column = output.shape[2] // 2, output.shape[3] // 2
+        seen = [_columns_seen(output[:, :, row, column + step].sum(), image) for step in (0, 1)]
+        (first, last), (next_first, _) = seen
+        if first > 0 and last < width - 1:
+            stride = next_first - first
+            return Reach(stride, first - stride * column, last - stride * column)
+        # one end lies outside: a wider image; its added width is a multiple of MARGIN, so no layer changes its parity
+        width += MARGIN * math.ceil(width / MARGIN)
+    raise ValueError(f"a cell sees more than {LARGEST} inputs")
+
+
+def _columns_seen(cell: Tensor, image: Tensor) -> tuple[int, int]:
+    (gradient,) = torch.autograd.grad(cell, image, retain_graph=True)
+    columns = gradient[0, 0].ne(0).any(dim=0).nonzero()
+    if not len(columns):
+        raise ValueError("no gradient reaches its input")
+    return int(columns[0]), int(columns[-1])
+
+
+def _shadow(module: nn.Module) -> nn.Module:
+    """Copy a module with one channel, positive weights and no bias; it sees what the original sees."""
+    shadow = copy.deepcopy(module).double().eval()
+    for parent in list(shadow.modules()):
+        for name, child in list(parent.named_children()):
+            replacement = _replacement(child)
+            if replacement is not None:
+                setattr(parent, name, replacement)
+    if _replacement(shadow) is not None:
+        return _replacement(shadow) or shadow
+    for layer in shadow.modules():
+        if isinstance(layer, nn.Conv2d):
+            taps = layer.kernel_size[0] * layer.kernel_size[1]
+            layer.weight = nn.Parameter(torch.full((1, 1, *layer.kernel_size), 1 / taps, dtype=torch.float64))
+            layer.bias = None
+            layer.groups = layer.in_channels = layer.out_channels = 1
+            layer.register_forward_pre_hook(lambda _, inputs: (inputs[0].mean(dim=1, keepdim=True), *inputs[1:]))
+    return shadow.requires_grad_(False)
+
+
+def _replacement(layer: nn.Module) -> nn.Module | None:
+    """Return what stands for a layer in the shadow, or None for itself."""
+    if isinstance(layer, NORMS):
+        return nn.Identity()
+    if isinstance(layer, nn.ReLU | nn.ReLU6 | nn.LeakyReLU):
+        return nn.Identity()  # its gradient at 0 is 0
+    if isinstance(layer, nn.MaxPool2d):  # at equal inputs its gradient goes to one of them only
+        return _mean_of_same_inputs(layer)
+    return None
+
+
+def _mean_of_same_inputs(layer: nn.MaxPool2d) -> nn.Module:
+    if type(layer) is not nn.MaxPool2d:
+        raise ValueError(f"{type(layer).__name__} pads in its own way")
+    return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)

@@ -1,0 +1,129 @@
+"""What is timed: every method of this project beside the same method of other packages, on one model and its images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+
+import torch
+from captum.attr import LayerGradCam, Occlusion
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+
+from stages.explainers import cam, gradcam, occlusion, rollout
+from stages.models.cnn import CamClassifier
+from stages.models.rollout import settings_grid
+from stages.models.vit import RolloutClassifier
+from tests.benchmarks.published import published_rollout
+
+FUSIONS, RATIOS = ("min", "mean", "max"), tuple(step / 10 for step in range(10))
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One method: this project's call, others' by name, and whether it takes so long that few repeats must do."""
+
+    ours: Call
+    peers: dict[str, Call] = field(default_factory=dict)
+    slow: bool = False
+
+
+class Columns(nn.Module):
+    """A model as other packages want it: logits (N, K)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.model(images).logits
+        return logits if logits.ndim == 2 else logits[:, None]
+
+
+def calls_of(model: CamClassifier | RolloutClassifier, images: Tensor) -> dict[str, Timed]:
+    """Return every method that fits the model."""
+    return _cnn(model, images) if isinstance(model, CamClassifier) else _vit(model, images)
+
+
+def _cnn(model: CamClassifier, images: Tensor) -> dict[str, Timed]:
+    columns = Columns(model)
+    layer = model.backbone.get_submodule(model.features_at())
+    captum = LayerGradCam(columns, layer)
+    peers = {
+        "pytorch-grad-cam": partial(_pytorch_grad_cam, columns, layer, images, None),
+        "captum": lambda: captum.attribute(images, target=0, relu_attributions=True),
+    }
+    return {
+        "cam": Timed(_inference(lambda: cam.explain(model, images))),
+        "gradcam": Timed(lambda: gradcam.explain(model, images), peers),
+        "occlusion": _occlusion(model, images),
+    }
+
+
+def _vit(model: RolloutClassifier, images: Tensor) -> dict[str, Timed]:
+    grid = model.backbone.patch_embed.grid_size
+
+    def reshape(tokens: Tensor) -> Tensor:
+        return tokens[:, model.backbone.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
+
+    layer = model.backbone.blocks[-1].norm1
+    peer = partial(_pytorch_grad_cam, Columns(model), layer, images, reshape)
+    timed = {
+        "rollout": _rollout(model, images, ("mean",), (0.0,)),
+        "rollout_discard": _rollout(model, images, ("mean",), (0.9,)),
+        "rollout_sweep": _rollout(model, images, FUSIONS, RATIOS),
+        "gradcam_vit": Timed(lambda: gradcam.explain(model, images), {"pytorch-grad-cam": peer}),
+        "occlusion_vit": _occlusion(model, images),
+    }
+    for name in ("gradient_rollout", "attention_gradient", "lrp"):
+        if find_spec(f"stages.explainers.{name}"):
+            timed[name] = Timed(partial(import_module(f"stages.explainers.{name}").explain, model, images))
+    return timed
+
+
+def _rollout(model: RolloutClassifier, images: Tensor, fusions: tuple[str, ...], discards: tuple[float, ...]) -> Timed:
+    settings = settings_grid(fusions, discards)
+
+    def published() -> None:
+        for setting in settings:
+            published_rollout(model, images, setting.fusion, setting.discard)
+
+    ours = _inference(lambda: rollout.explain(model, images, settings=settings))
+    return Timed(ours, {"published": _inference(published)}, slow=len(settings) > 1)
+
+
+def _occlusion(model: CamClassifier | RolloutClassifier, images: Tensor) -> Timed:
+    window = images.shape[-1] // 7
+    peer = Occlusion(Columns(model))
+    shape = (3, window, window)
+    return Timed(
+        lambda: occlusion.explain(model, images, None, window, window, ("zero",)),
+        {"captum": _inference(lambda: peer.attribute(images, shape, shape, baselines=0.5, target=0))},
+        slow=True,
+    )
+
+
+def _pytorch_grad_cam(
+    columns: nn.Module, layer: nn.Module, images: Tensor, reshape: Callable[[Tensor], Tensor] | None
+) -> None:
+    with GradCAM(columns, [layer], reshape_transform=reshape) as peer:
+        peer(images, [ClassifierOutputTarget(0)] * len(images))
+    columns.zero_grad()
+
+
+def _inference(call: Call) -> Call:
+    return torch.inference_mode()(call)
+
+
+def training_steps(model: CamClassifier, images: Tensor) -> dict[str, Call]:
+    """Return one training step through the explanation head, and one through plain pooling and a linear layer."""
+    linear = nn.Linear(model.head.in_channels, 1).to(images.device)
+
+    def plain() -> None:
+        features = model.backbone((images - model.mean) / model.std)[0]  # type: ignore[operator]
+        linear(features.mean(dim=(2, 3))).sum().backward()
+
+    return {"plain": plain, "head": lambda: model(images).logits.sum().backward()}

@@ -1,0 +1,128 @@
+"""GradCAM against two other packages, against CAM, and by its properties."""
+
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+
+from stages.explainers import cam, gradcam
+from stages.models.cnn import CamClassifier
+from stages.models.vit import RolloutClassifier
+from stages.runtime.errors import InputError
+
+HALF = (0.5, 0.5, 0.5)
+IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+class Logits(nn.Module):
+    """What other packages expect: a model that returns one column per class."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.model(images).logits
+        return logits if logits.ndim == 2 else logits[:, None]
+
+
+def cnn(arch: str = "test_efficientnet", neurons: int = 3, stride: int = 16) -> CamClassifier:
+    torch.manual_seed(0)
+    return CamClassifier(arch, stride, HALF, HALF, neurons=neurons).eval()
+
+
+def vit(neurons: int = 3) -> RolloutClassifier:
+    torch.manual_seed(0)
+    return RolloutClassifier("test_vit", 64, HALF, HALF, neurons=neurons).eval()
+
+
+def maps(model, images=IMAGES, **settings) -> Tensor:
+    heatmaps = gradcam.explain(model, images, **settings).heatmaps
+    assert heatmaps is not None
+    return heatmaps
+
+
+def peer_maps(model: nn.Module, layer: nn.Module, target: int, grid: tuple[int, int] | None) -> Tensor:
+    """Return pytorch-grad-cam's maps before it cuts, rescales and enlarges them."""
+
+    def reshape(tokens: Tensor) -> Tensor:
+        assert grid is not None
+        return tokens[:, 1:].transpose(1, 2).unflatten(2, grid)
+
+    targets = [ClassifierOutputTarget(target)] * len(IMAGES)
+    with GradCAM(Logits(model), [layer], reshape_transform=reshape if grid else None) as peer:
+        peer(IMAGES, targets)
+        kept = peer.activations_and_grads
+        activations, gradients = kept.activations[0].numpy(), kept.gradients[0].numpy()
+        return torch.from_numpy(peer.get_cam_image(IMAGES, layer, targets, activations, gradients, False))
+
+
+@pytest.mark.parametrize("arch", ["test_efficientnet", "test_resnet"])
+@pytest.mark.parametrize("stride", [None, 8, 4])
+def test_agrees_with_pytorch_grad_cam_and_captum_on_a_cnn(arch: str, stride: int | None) -> None:
+    model = cnn(arch)
+    ours = maps(model, target=1, relu=False, stride=stride)
+    layer = model.backbone.get_submodule(model.features_at(stride))
+    torch.testing.assert_close(ours[:, 0], peer_maps(model, layer, 1, None), rtol=1e-4, atol=1e-8)
+    other = LayerGradCam(Logits(model), layer).attribute(IMAGES, target=1, relu_attributions=True)
+    torch.testing.assert_close(ours.relu(), other, rtol=1e-4, atol=1e-8)
+
+
+def test_agrees_with_pytorch_grad_cam_on_vit_tokens() -> None:
+    model = vit()
+    peer = peer_maps(model, model.backbone.blocks[-1].norm1, 2, (4, 4))
+    torch.testing.assert_close(maps(model, target=2, relu=False)[:, 0], peer, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("target", [None, 0, 2])
+def test_at_the_last_stage_it_is_the_positive_part_of_cam_over_cells(target: int | None) -> None:
+    model = cnn()
+    expected = cam.explain(model, IMAGES, target).heatmaps
+    assert expected is not None
+    torch.testing.assert_close(
+        maps(model, target=target), expected.relu() / expected[0, 0].numel(), rtol=1e-4, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("make", [cnn, vit])
+def test_logits_are_the_models_and_its_parameters_untouched(make) -> None:
+    model = make()
+    outputs = gradcam.explain(model, IMAGES)
+    torch.testing.assert_close(outputs.logits, model(IMAGES).logits, rtol=1e-4, atol=1e-6)
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("make", [cnn, vit])
+def test_an_image_does_not_see_its_batch_and_inference_mode_may_be_on(make) -> None:
+    model = make()
+    with torch.inference_mode():
+        together, alone = maps(model), maps(model, IMAGES[1:2])
+    torch.testing.assert_close(together[1:2], alone, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("make", [cnn, vit])
+def test_binary_good_is_the_opposite_of_defective(make) -> None:
+    model = make(neurons=1)
+    torch.testing.assert_close(maps(model, target=0, relu=False), -maps(model, target=1, relu=False))
+
+
+@pytest.mark.parametrize("make", [cnn, vit])
+def test_constant_model_gives_zeros_and_random_weights_another_map(make) -> None:
+    model = make()
+    before = maps(model, target=0, relu=False)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    assert not torch.allclose(before, maps(model, target=0, relu=False), rtol=0.1)
+    nn.init.zeros_(model.head.weight)
+    assert not maps(model).any()
+
+
+def test_refusals() -> None:
+    with pytest.raises(InputError, match=r"stride 7 is not in this CNN; its feature stages have 2, 4, 8, 16"):
+        maps(cnn(), stride=7)
+    with pytest.raises(InputError, match=r"gradcam.stride is 8; a ViT"):
+        maps(vit(), stride=8)
+    with pytest.raises(InputError, match="classes are 0 to 2"):
+        maps(cnn(), target=3)

@@ -1,0 +1,85 @@
+"""Where cells lie: chains worked by hand, real backbones by formula and by exchanging what a cell does not see."""
+
+import pytest
+import torch
+from torch import nn
+
+from stages.models.cnn import build_features
+from stages.models.geometry import Reach, measure_reach, offset_px
+
+
+def chain(*layers: tuple[int, int, int]) -> nn.Sequential:
+    return nn.Sequential(*(nn.Conv2d(3, 3, kernel, stride, pad) for kernel, stride, pad in layers))
+
+
+@pytest.mark.parametrize(
+    ("layers", "reach"),
+    [
+        ([(3, 1, 1)], Reach(1, -1, 1)),
+        ([(3, 2, 1)], Reach(2, -1, 1)),  # odd kernel, symmetric padding: half an input too far left
+        ([(2, 2, 0)], Reach(2, 0, 1)),
+        ([(3, 2, 1), (3, 2, 1)], Reach(4, -3, 3)),
+        ([(5, 2, 2), (3, 1, 1), (2, 2, 0)], Reach(4, -4, 6)),
+    ],
+)
+def test_reach_of_chains_worked_by_hand(layers: list[tuple[int, int, int]], reach: Reach) -> None:
+    assert measure_reach(chain(*layers), 32) == reach
+
+
+def test_a_pooling_layer_sees_all_it_pools_and_a_shortcut_nothing_more() -> None:
+    class Shortcut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 3, 5, padding=2), nn.BatchNorm2d(3), nn.ReLU(inplace=True))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images + self.body(images)
+
+    network = nn.Sequential(nn.MaxPool2d(3, 2, 1), Shortcut())
+    assert measure_reach(network, 32) == Reach(2, -5, 5)
+    assert measure_reach(network, 32, "0") == Reach(2, -1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arch", "stride", "px", "offset"),
+    [
+        ("tf_efficientnet_lite0", 16, 112, 7.5),
+        ("tf_efficientnet_lite0", 32, 224, 15.5),
+        (
+            "tf_efficientnet_lite0",
+            32,
+            112,
+            -0.5,
+        ),  # 7 cells are odd: `same` padding is symmetric there, -8 instead of +8
+        ("tf_efficientnetv2_s", 32, 224, 15.5),
+        ("mobilenetv3_large_100", 32, 224, -15.5),
+        ("resnet18", 32, 224, -15.5),
+        ("vgg16", 16, 224, 0.0),
+    ],
+)
+def test_offset_of_real_backbones(arch: str, stride: int, px: int, offset: float) -> None:
+    assert offset_px(build_features(arch, stride, None), px) == offset
+
+
+@pytest.mark.parametrize(("arch", "px"), [("resnet18", 256), ("tf_efficientnet_lite0", 320), ("vgg16", 128)])
+def test_a_cell_of_a_real_backbone_sees_its_reach_and_no_more(arch: str, px: int) -> None:
+    torch.manual_seed(0)
+    backbone = build_features(arch, 8, None).eval().double()
+    for module in backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):  # timm starts the last of a residual block at 0, which closes its path
+            nn.init.uniform_(module.weight, 0.5, 1)
+    reach = measure_reach(backbone, px)
+    cell = px // 16
+    first, last = cell * reach.stride + reach.first, cell * reach.stride + reach.last
+    assert 0 < first < last < px - 1
+    image = torch.rand(1, 3, px, px, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(backbone(image)[0][0, :, cell, cell].square().sum(), image)
+    seen = gradient.abs().sum((0, 1)).nonzero()
+    assert seen.min().item() >= first and seen.max().item() <= last
+    # random weights and ReLU close some paths at the rim: the outermost inputs that count are near it
+    assert seen.min().item() <= first + reach.stride and seen.max().item() >= last - reach.stride
+
+
+def test_what_mixes_places_cannot_be_followed() -> None:
+    with pytest.raises(ValueError, match=r"cannot be followed|no gradient"):
+        measure_reach(nn.Sequential(nn.Conv2d(3, 8, 1), nn.Flatten(2), nn.Conv1d(8, 8, 1)), 32)

@@ -1,0 +1,168 @@
+"""Stage explain: several methods in one pass, killed and resumed, several classes, what it refuses."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages.datasets.maps import open_maps
+from stages.explain import explain
+from stages.models.registry import Architecture
+from stages.models.trained import load_classifier, save_classifier
+from stages.models.weights import build_classifier
+from stages.runtime.errors import InputError
+from stages.runtime.params import Methods, Model, Params, read_params
+from stages.runtime.paths import maps_folder, model_folder, split_file
+from tests.dependencies import REPOSITORY
+from tests.score_records import PX, write_tiles
+
+ARCHITECTURES = {
+    "cnn": Architecture("cnn", "test_efficientnet", 8),
+    "vit": Architecture("vit", "test_vit", 4, "test_efficientnet", 1),
+}
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    real = read_params()
+    monkeypatch.chdir(tmp_path)
+    methods = Methods(("cam", "gradcam", "occlusion"), ("rollout", "gradcam"))
+    given = replace(real.explain, batch=2, methods=methods, occlusion=replace(real.explain.occlusion, window_px=8))
+    models = {"cnn": Model("cnn", "test_efficientnet", 8), "vit": Model("vit", "test_vit", 4, "test_efficientnet", 1)}
+    small = replace(real, models=models, explain=given)
+    write_tiles(small)
+    import pandas as pd
+
+    ids = [f"board.jpg@{x},0" for x in range(8)]
+    split_file(small.dataset.name).parent.mkdir(parents=True)
+    splits = ["val"] * 4 + ["test"] * 4
+    pd.DataFrame({"tile_id": ids, "split": splits}).to_parquet(split_file(small.dataset.name), index=False)
+    return small
+
+
+def write_model(name: str, classes: tuple[str, ...] = ("good", "defective"), spoil: bool = False) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    task = "binary" if len(classes) == 2 else "multiclass"
+    model = build_classifier(ARCHITECTURES[name], PX, neurons=1 if task == "binary" else len(classes))
+    if spoil:
+        torch.nn.init.constant_(model.head.weight, float("nan"))
+    keys = dict(zip(("family", "arch", "stride", "stem", "depth"), vars(ARCHITECTURES[name]).values(), strict=True))
+    save_classifier(model_folder(name), model, keys | {"model": name, "px": PX, "task": task, "classes": list(classes)})
+
+
+def files(name: str) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(maps_folder(name).iterdir())}
+
+
+def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Params) -> None:
+    write_model("cnn")
+    assert explain(params, "cnn").startswith("explain cnn: 8 tiles, cam x 1, gradcam x 1, occlusion x 1, cam_random")
+    maps = open_maps(maps_folder("cnn"))
+    assert list(maps.methods) == ["cam", "gradcam", "occlusion", "cam_randomised"]
+    cells = {name: (of.cell_px, of.offset_px, of.values.shape[2:]) for name, of in maps.methods.items()}
+    # symmetric padding, three strides of 2: -(1 + 2 + 4) / 2; occlusion has the windows' own grid
+    assert cells["cam"] == cells["gradcam"] == cells["cam_randomised"] == (8, -3.5, (2, 2))
+    assert cells["occlusion"] == (8, 0, (2, 2))
+    ours, control = (maps.methods[name].read(np.arange(8)) for name in ("cam", "cam_randomised"))
+    assert not np.allclose(ours, control, rtol=0.1)
+    np.testing.assert_allclose(
+        maps.methods["gradcam"].read(np.arange(8)), np.maximum(ours, 0) / 4, rtol=1e-2, atol=2e-3 * np.abs(ours).max()
+    )
+    assert Path("plots/methods/cnn.png").stat().st_size > 1000
+
+    write_model("vit")
+    explain(params, "vit")
+    maps = open_maps(maps_folder("vit"))
+    assert list(maps.methods) == ["rollout", "gradcam", "rollout_randomised"]
+    assert [len(of.names) for of in maps.methods.values()] == [12, 1, 3]
+    assert maps.methods["rollout"].offset_px == -1.5 and maps.methods["rollout"].cell_px == 4
+
+
+def test_several_classes_keep_their_logits(params: Params) -> None:
+    write_model("cnn", ("good", "open", "short"))
+    explain(params, "cnn")
+    maps = open_maps(maps_folder("cnn"))
+    logits = np.load(maps_folder("cnn") / "logits.npy")
+    assert logits.shape == (8, 3) and np.isfinite(maps.index["logit"]).all()
+    cam, model = maps.methods["cam"].read(np.arange(8)), load_classifier(model_folder("cnn"))[0]
+    expected = logits.max(1) - model.head.bias.detach().numpy()[logits.argmax(1)]
+    np.testing.assert_allclose(cam.mean((1, 2, 3)), expected, rtol=1e-2, atol=1e-3)  # the predicted class' map
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        (("rollout",), r"methods.cnn has 'rollout', which does not fit a cnn; use cam, gradcam, occlusion"),
+        (("cam", "lime"), r"methods.cnn has 'lime', which is no method; use cam, gradcam, occlusion"),
+    ],
+)
+def test_methods_that_do_not_fit_are_refused(params: Params, methods: tuple[str, ...], message: str) -> None:
+    write_model("cnn")
+    wrong = replace(params, explain=replace(params.explain, methods=Methods(methods, ("rollout",))))
+    with pytest.raises(InputError, match=message):
+        explain(wrong, "cnn")
+    assert not Path("data/maps").exists()
+
+
+def test_a_model_that_is_not_finite_is_named(params: Params) -> None:
+    write_model("cnn", spoil=True)
+    with pytest.raises(InputError, match=r"data/models/cnn: cam maps or logits are not finite"):
+        explain(params, "cnn")
+    assert not maps_folder("cnn").exists()
+
+
+KILLED = """
+import os, signal, sys
+import stages.explain as stage
+from stages.datasets.new_maps import NewMaps
+from stages.runtime.params import read_params
+
+stage.SHARD_BATCHES = 1
+commit, write = NewMaps.commit, NewMaps.write
+
+def die(self, method, rows, heatmaps):
+    write(self, method, rows, heatmaps)
+    if rows[0] == 4:  # in the middle of the third batch
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[1] == "die":
+    NewMaps.write = die
+else:
+    NewMaps.write = lambda self, method, rows, heatmaps: (print(rows[0]), write(self, method, rows, heatmaps))
+stage.explain(read_params(), "cnn")
+"""
+
+
+def test_killed_and_resumed_gives_the_same_bytes_and_other_params_start_anew(params: Params) -> None:
+    write_model("cnn")
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    content["explain"] |= {"batch": 2, "methods": {"cnn": ["cam"], "vit": ["rollout"]}}
+    content["models"] = {"cnn": {"family": "cnn", "arch": "test_efficientnet", "stride": 8}}
+    Path("params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def run(how: str, code: int = 0) -> list[int]:
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        command = (sys.executable, "-c", KILLED, how)
+        finished = subprocess.run(command, env=environment, text=True, capture_output=True)
+        assert finished.returncode == code, finished.stderr
+        return sorted({int(line) for line in finished.stdout.split()})
+
+    assert run("straight") == [0, 2, 4, 6]
+    whole = files("cnn")
+    run("die", -signal.SIGKILL)
+    assert files("cnn") == whole  # what was there is intact
+    assert run("go on") == [4, 6]
+    assert files("cnn") == whole
+    run("die", -signal.SIGKILL)
+    content["explain"]["seed"] = 1
+    Path("params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert run("go on") == [0, 2, 4, 6]
+    assert not list(Path("data/maps").glob(".*"))
