@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 
 import torch
 from captum.attr import LayerGradCam, Occlusion
@@ -12,7 +10,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from stages.explainers import cam, gradcam, occlusion, rollout
+from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, occlusion, rollout
 from stages.models.cnn import CamClassifier
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
@@ -78,10 +76,8 @@ def _vit(model: RolloutClassifier, images: Tensor) -> dict[str, Timed]:
         "gradcam_vit": Timed(lambda: gradcam.explain(model, images), {"pytorch-grad-cam": peer}),
         "occlusion_vit": _occlusion(model, images),
     }
-    for name in ("gradient_rollout", "attention_gradient", "lrp"):
-        if find_spec(f"stages.explainers.{name}"):
-            timed[name] = Timed(partial(import_module(f"stages.explainers.{name}").explain, model, images))
-    return timed
+    own = {"gradient_rollout": gradient_rollout, "attention_gradient": attention_gradient, "lrp": lrp}
+    return timed | {name: Timed(partial(method.explain, model, images)) for name, method in own.items()}
 
 
 def _rollout(model: RolloutClassifier, images: Tensor, fusions: tuple[str, ...], discards: tuple[float, ...]) -> Timed:
