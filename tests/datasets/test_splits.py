@@ -140,7 +140,7 @@ def test_a_split_that_is_empty_or_has_one_label_only_is_refused():
     with pytest.raises(InputError, match=r"split: train has no \w+ tiles with split\.by: group; raise split\.train"):
         split_tiles(index, BY_GROUP)
     few = table(groups=1, images=1, tiles=4)
-    with pytest.raises(InputError, match=r"split: \w+ has no good tiles with split\.by: tile; raise split\.\w+"):
+    with pytest.raises(InputError, match=r"split: \w+ has no \w+ tiles with split\.by: tile; raise split\.\w+"):
         split_tiles(few, BY_TILE)
 
 
