@@ -20,7 +20,6 @@ MASK_THRESHOLD = 127  # grey values at mask edges come from smoothing or JPEG; a
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG", b"IEND"
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
-_OUTLINE_BITS = 4  # fractional bits of an outline's coordinates: 1/16 px
 
 PIL.Image.MAX_IMAGE_PIXELS = None  # `image_shape` refuses large images itself, by MAX_PIXELS and without a warning
 
@@ -104,8 +103,8 @@ def read_mask(path: Path, height: int, width: int) -> np.ndarray:
 def exact_mask(image: SourceImage, height: int, width: int) -> np.ndarray | None:
     """Return the exact truth of an image as H W bool, from its mask file or its polygons; None where it has none.
 
-    Polygons are filled by the even-odd rule, each on its own, and a pixel that an outline runs through belongs to the
-    defect (as in labelme's own masks), so that a mask reaches at most one pixel beyond its polygon.
+    A polygon marks the pixels whose centre is inside by the even-odd rule; one so thin that it holds no centre marks
+    the pixels that it runs through. Each is filled on its own, so overlaps add up.
 
     Raises:
         InputError: see `read_mask`; or something is marked although the image counts as good.
@@ -150,12 +149,34 @@ def read_bytes(path: Path, what: str, max_bytes: int) -> bytes:
 
 
 def _fill(polygons: tuple[Polygon, ...], height: int, width: int) -> np.ndarray:
-    mask = np.zeros((height, width), np.uint8)
-    for polygon in polygons:  # one by one: filled together, overlaps would cancel out
-        centred = np.array(polygon.corners) - 0.5  # cv2 counts from the centre of the first pixel
-        corners = np.round(centred * 2**_OUTLINE_BITS).astype(np.int32)
-        cv2.fillPoly(mask, [corners], 1, shift=_OUTLINE_BITS)
-    return mask.astype(bool)
+    mask = np.zeros((height, width), bool)
+    for polygon in polygons:
+        corners = np.array(polygon.corners)
+        left, top = np.floor(corners.min(axis=0)).astype(int)
+        right, bottom = np.ceil(corners.max(axis=0)).astype(int)
+        inside = _inside(corners - (left, top), bottom - top, right - left)
+        mask[top:bottom, left:right] |= inside
+        if not inside.any():  # a crack drawn as a hair: the pixels that it runs through
+            line = np.zeros((height, width), np.uint8)
+            ends = np.minimum(corners.astype(np.int32), (width - 1, height - 1))
+            mask |= cv2.polylines(line, [ends], isClosed=True, color=1).astype(bool)
+    return mask
+
+
+def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return H W bool: an odd number of edges lies between the left border and the pixel's centre.
+
+    cv2.fillPoly would add the pixels that the outline touches, which makes a small defect much larger.
+    """
+    crossings = np.zeros((height, width + 1), np.uint8)
+    for (x, y), (x_end, y_end) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        low, high = sorted((y, y_end))
+        rows = np.arange(np.ceil(low - 0.5), np.ceil(high - 0.5)).astype(np.int64)  # centres in [low, high)
+        if len(rows):
+            at = x + (rows + 0.5 - y) * (x_end - x) / (y_end - y)
+            crossings[rows, np.clip(np.ceil(at - 0.5), 0, width).astype(np.int64)] ^= 1
+    # Sums may wrap around: their last bit, which alone counts, stays right.
+    return (np.cumsum(crossings, axis=1, dtype=np.uint8)[:, :width] & 1).astype(bool)
 
 
 def _decode(path: Path, colour: int, what: str) -> np.ndarray:

@@ -25,7 +25,7 @@ from stages.runtime.params import AnnotationKeys, Dataset
 
 JSON_SUFFIX = frozenset({".json"})
 MAX_JSON_BYTES = 2**25  # labelme puts a copy of the image into the file
-MAX_CORNERS = 100_000  # of one image
+MAX_CORNERS = 20_000  # of one image
 OUTSIDE_PX = 1.0  # how far a corner may lie outside its image, as a drawn outline does; it is moved to the edge
 CIRCLE_ERROR_PX = 1 / 16  # how far the polygon that stands for a circle may lie inside it
 
