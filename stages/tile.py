@@ -3,11 +3,12 @@
 import os
 import time
 
-from stages.datasets.sources import find_source
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.sources import find_root, find_source
 from stages.datasets.tiling import make_tiles
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
-from stages.runtime.paths import image_root, tiles_folder
+from stages.runtime.paths import tiles_folder
 from stages.runtime.records import new_folder
 
 
@@ -15,7 +16,8 @@ def tile(params: Params) -> str:
     """Write data/tiles/<name> and return one line of what was done."""
     start = time.perf_counter()
     name = params.dataset.name
-    images = find_source(name).read(image_root(params.dataset))
+    bad = BadFiles(params.dataset.on_bad_file == "skip")
+    images = find_source(name).read(find_root(params.dataset), params.dataset, bad)
     with new_folder(tiles_folder(name)) as folder:
         index = make_tiles(images, params.tile, folder, params.runtime.workers or os.cpu_count() or 1)
     defective = (index["label"] == "defective").sum()

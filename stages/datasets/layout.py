@@ -1,13 +1,16 @@
-"""Finding a publisher's layout in the folder that the user points at, or a little below it."""
+"""Finding a publisher's layout in the folder that the user points at, or a little below, and describing its images."""
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from stages.datasets.images import IMAGE_SUFFIXES
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.images import IMAGE_SUFFIXES, SourceImage
 from stages.runtime.errors import InputError
 
 DEPTH = 2  # archives often wrap their content in one or two folders
+GOOD = "good"  # the class of what has no defect; no kind of defect may be called so
 
 
 def find_layout(root: Path, matches: Callable[[Path], bool], looked_for: str) -> list[Path]:
@@ -91,3 +94,64 @@ def images_below(folder: Path) -> list[Path]:
     if not images:
         raise InputError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in it or below; see dataset.root")
     return images
+
+
+def describe_images(
+    paths: Iterable[Path], base: Path, describe: Callable[[Path, str], SourceImage], bad: BadFiles
+) -> list[SourceImage]:
+    """Return describe(path, source) of every image, sorted by source: its posix path relative to `base`.
+
+    Raises:
+        InputError: an image cannot be described and bad files are not to be skipped, or all images were left out.
+    """
+    images, refused = [], 0
+    for path in paths:
+        source = path.relative_to(base).as_posix()
+        try:
+            images.append(describe(path, _printable(source, path)))
+        except InputError as error:
+            bad.refuse(error, _escaped(source))
+            refused += 1
+    if not images:
+        raise InputError(f"{base}: all {refused} images were left out (dataset.on_bad_file: skip); correct them")
+    return sorted(images, key=lambda image: image.source)
+
+
+def group_of(source: str, pattern: str | None) -> str:
+    """Return the group of a file name: what the parentheses of `dataset.group_pattern` match, joined by "-".
+
+    Without parentheses it is the whole match; without a pattern every image is a group of its own.
+
+    Raises:
+        InputError: the pattern does not occur in the name.
+    """
+    if pattern is None:
+        return source
+    match = re.search(pattern, source)
+    if match is None:
+        raise InputError(f"{source}: dataset.group_pattern {pattern!r} does not occur in this name; make it match")
+    return "-".join(part for part in match.groups() if part is not None) or match.group()
+
+
+def defect_name(text: str, where: str) -> str:
+    """Return the name of a kind of defect, without white space around it.
+
+    Raises:
+        InputError: it is empty, not printable, longer than 100 characters, or "good".
+    """
+    name = text.strip()
+    if not name:
+        raise InputError(f"{where} is missing; name the kind of defect")
+    if name == GOOD or len(name) > 100 or not name.isprintable():
+        raise InputError(f"{where} is {_escaped(name)[:100]!r}, which cannot be a kind of defect; rename it")
+    return name
+
+
+def _printable(source: str, path: Path) -> str:
+    if not source.isprintable():  # a line break would break records, a name that is not UTF-8 cannot be written to them
+        raise InputError(f"{_escaped(str(path))}: the name has characters that cannot be printed; rename it")
+    return source
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]

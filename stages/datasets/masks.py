@@ -7,9 +7,11 @@ of one part have six neighbouring N (mostly 10 to 40 apart) and are nearly the s
 import re
 from pathlib import Path
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
-from stages.datasets.layout import child_folders, files_below, find_one_layout
+from stages.datasets.layout import child_folders, describe_images, files_below, find_one_layout
 from stages.runtime.errors import InputError
+from stages.runtime.params import Dataset
 
 LOOKED_FOR = "folders MT_<Class>/Imgs/ with *.jpg and *.png"
 GOOD = "MT_Free"
@@ -18,7 +20,7 @@ FRAME_GAP = 200  # frames further apart than this belong to different parts
 _FRAME = re.compile(r"exp\d+_num_(\d+)")
 
 
-def read_magnetic_tile(root: Path) -> list[SourceImage]:
+def read_magnetic_tile(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """Read the magnetic tile data set; MT_Free is good.
 
     Groups: images are put in order of frame number, and a gap of more than 200 frames starts a new group, named after
@@ -37,22 +39,21 @@ def read_magnetic_tile(root: Path) -> list[SourceImage]:
     if not paths:
         raise InputError(f"{folder}: no images in MT_<Class>/Imgs/*.jpg; check dataset.root")
     groups = _groups(paths, folder)
-    images = [_source_image(path, folder, groups[path]) for path in paths]
-    return sorted(images, key=lambda image: image.source)
+    return describe_images(paths, folder, lambda path, source: _source_image(path, source, groups[path]), bad)
 
 
 def _classes(folder: Path) -> list[Path]:
     return [child for child in child_folders(folder) if child.name.startswith("MT_") and (child / "Imgs").is_dir()]
 
 
-def _source_image(path: Path, folder: Path, group: str) -> SourceImage:
-    class_name = path.relative_to(folder).parts[0]
+def _source_image(path: Path, source: str, group: str) -> SourceImage:
+    class_name = Path(source).parts[0]
     mask = path.with_suffix(".png")
     if not mask.is_file():
         raise InputError(f"{mask}: missing; every image needs its mask beside it (all black for a good one)")
     return SourceImage(
         path=path,
-        source=path.relative_to(folder).as_posix(),
+        source=source,
         group=group,
         defect_class="good" if class_name == GOOD else class_name.removeprefix("MT_"),
         label=None,

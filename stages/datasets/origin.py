@@ -4,9 +4,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.layout import files_below
-from stages.datasets.sources import Source
+from stages.datasets.sources import find_source
 from stages.runtime.errors import InputError
+from stages.runtime.params import Dataset
 from stages.runtime.progress import progress
 from stages.runtime.records import write_json
 
@@ -33,17 +35,19 @@ def describe_files(root: Path) -> dict[str, Any]:
     return {"files": len(paths), "bytes": total_bytes, "sha256": whole.hexdigest()}
 
 
-def write_source(folder: Path, name: str, source: Source, root: Path, origin: dict[str, Any]) -> dict[str, Any]:
-    """Check that the source's reader can read `root`, write `folder`/SOURCE.json and return what it says.
+def write_source(folder: Path, options: Dataset, root: Path, origin: dict[str, Any]) -> dict[str, Any]:
+    """Check that the data set's reader can read `root`, write `folder`/SOURCE.json and return what it says.
 
     Raises:
         InputError: the data set cannot be read.
     """
-    images = source.read(root)
+    source, bad = find_source(options.name), BadFiles(options.on_bad_file == "skip")
+    images = source.read(root, options, bad)
     record = {
-        "dataset": name,
+        "dataset": options.name,
         "licence": source.licence,
         "images": len(images),
+        "left_out": bad.skipped,
         "annotations_without_image": source.unused(root) if source.unused else 0,
         **describe_files(root),
         **origin,

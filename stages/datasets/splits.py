@@ -1,58 +1,158 @@
-"""Assigning tiles to train, validation and test: grouped, stratified by class, and the same whatever the row order.
+"""Splitting tiles into train, validation and test: grouped, stratified by class, without duplicates across splits.
 
-Every unit (a group, a source image or a tile) goes to one split as a whole. Chance comes from SHA-256 over seed and
-unit name, not from a random stream, so neither the order of rows nor a library version changes a split.
+Every unit (a group, a source image or a tile) goes to one split as a whole; see `stages.datasets.assignment` for how
+units are shared out. A publisher's own train and test images are respected.
 """
-
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from stages.datasets.assignment import assign_units, chance, cut_by_class, make_strata
 from stages.runtime.errors import InputError
-from stages.runtime.params import Split
+from stages.runtime.params import Split, Task
 
 SPLITS = ("train", "val", "test")
 UNUSED = "unused"
 UNIT_COLUMN = {"group": "group", "image": "source", "tile": "tile_id"}
 
-_ATTEMPTS = 64
-_LACKING_COST = 1000.0  # more than any distance from the ratios: both labels in every split come first
-_GOOD_ENOUGH = 0.01  # largest deviation of a split's share of all and of defective tiles at which the search ends
 
-
-def split_tiles(index: pd.DataFrame, split: Split) -> pd.DataFrame:
+def split_tiles(index: pd.DataFrame, split: Split, task: Task = "binary") -> pd.DataFrame:
     """Return the table tile_id, split in the order of `index`.
 
     `by: tile` is the thesis' way: each class' tiles in random order, cut at the ratios; neighbouring tiles of one
-    image then lie in different splits. `by: group` and `by: image` keep a unit together and search for the assignment
-    whose shares come near the ratios (see `_assign_units`). With `good_per_defective`, each split keeps that many good
-    tiles per defective one, drawn by chance; the others are `unused`.
+    image then lie in different splits. `by: group` and `by: image` keep a unit together, units that share
+    pixel-identical images being one, and search for the assignment whose shares come near the ratios.
+
+    Where the publisher has put images in train and test and `official` is true, his test images are the test split,
+    and `official_val` of his training images becomes validation. Training images that are one unit with a test image
+    (by tile: that have its pixels) are `unused`. With `good_per_defective`, each split keeps that many good tiles per
+    defective one, drawn by chance; the others are `unused`.
+
+    Args:
+        index: columns tile_id, source, group, label, defect_class, and where known pixels_sha and official.
+        split: the section of params.yaml.
+        task: every split must hold both labels (binary) or every class (multiclass).
 
     Raises:
-        InputError: fewer than three units, or a split would be empty or have only one label.
+        InputError: too few units, or a split would lack a label or class.
     """
-    labels = index["label"].to_numpy(dtype=str)
-    _check_both_labels(labels)
-    column = UNIT_COLUMN[split.by]
-    units = np.unique(index[column].to_numpy(dtype=str))
-    if len(units) < len(SPLITS):
-        raise InputError(
-            f"params.yaml: split.by is {split.by!r} but there are only {len(units)} of them; train, val and test need "
-            "at least one each: add images or use split.by: image"
-        )
-    assigned = _cut_by_class(index, split) if split.by == "tile" else _assign_units(index, column, units, split)
+    needed = _needed(index, task)
+    if split.official and has_official(index):
+        assigned = _follow_publisher(index, split, needed)
+    else:
+        ratios = {"train": split.train, "val": split.val, "test": split.test}
+        assigned = _assign(index, split, needed, ratios)
     assigned = _leave_out_good(index, assigned, split)
-    table = pd.DataFrame({"tile_id": index["tile_id"].to_numpy(), "split": assigned})
-    _check_each_split(labels, assigned, split)
-    return table
+    _check_each_split(index[needed].to_numpy(dtype=str), assigned, split)
+    return pd.DataFrame({"tile_id": index["tile_id"].to_numpy(), "split": assigned})
+
+
+def unite(index: pd.DataFrame, by: str) -> np.ndarray:
+    """Return the unit of every row: groups or images, those with pixel-identical images united, by smallest name.
+
+    Groups and images are nodes of a graph, and so is every `pixels_sha`; each image joins the two that it belongs to.
+    A unit is a connected component. By tile, every tile is a unit and nothing is united.
+    """
+    names, codes = np.unique(index[UNIT_COLUMN[by]].to_numpy(dtype=str), return_inverse=True)
+    pixels = _text(index, "pixels_sha")
+    known = np.flatnonzero(pixels != "")
+    if by == "tile" or not len(known):
+        return names[codes]
+    shas, sha_codes = np.unique(pixels[known], return_inverse=True)
+    nodes = len(names) + len(shas)
+    joins = coo_array((np.ones(len(known)), (codes[known], len(names) + sha_codes)), shape=(nodes, nodes))
+    _, components = connected_components(joins, directed=False)
+    first = np.full(nodes, nodes)
+    np.minimum.at(first, components[: len(names)], np.arange(len(names)))  # names are sorted
+    return names[first[components[codes]]]
+
+
+def has_official(index: pd.DataFrame) -> bool:
+    """Return whether the publisher has put images in train and test."""
+    return {"train", "test"} <= set(_text(index, "official"))
 
 
 def describe_split(index: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return e.g. "train 70 good + 30 defective, val ..., test ..."."""
+    """Return e.g. "train 70 good + 30 defective, val ..., test ...", and how many are unused."""
     counts = pd.crosstab(table["split"].to_numpy(), index["label"].to_numpy())
+    unused = np.count_nonzero(table["split"] == UNUSED)
     counts = counts.reindex(index=list(SPLITS), columns=["good", "defective"], fill_value=0)
-    return ", ".join(f"{name} {row['good']} good + {row['defective']} defective" for name, row in counts.iterrows())
+    parts = [f"{name} {row['good']} good + {row['defective']} defective" for name, row in counts.iterrows()]
+    return ", ".join([*parts, f"{unused} unused"] if unused else parts)
+
+
+def describe_duplicates(index: pd.DataFrame, split: Split) -> str:
+    """Return e.g. "64 images repeat another's pixels, 64 official training images left out for it", or ""."""
+    images = index.assign(pixels=_text(index, "pixels_sha")).drop_duplicates("source").sort_values("source")
+    repeated = int(images.loc[images["pixels"] != "", "pixels"].duplicated().sum())
+    parts = [f"{repeated} images repeat another's pixels"] if repeated else []
+    if split.official and has_official(index):
+        train, _ = _official_rows(index, split)
+        official_train = _text(index, "official") == "train"
+        left_out = index.loc[official_train & ~train, "source"].nunique()
+        parts += [f"{left_out} official training images left out for sharing a unit with test"] if left_out else []
+    return ", ".join(parts)
+
+
+def _text(index: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column as text, "" throughout where the index has none."""
+    return index[column].to_numpy(dtype=str) if column in index else np.full(len(index), "")
+
+
+def _needed(index: pd.DataFrame, task: Task) -> str:
+    """Return the column of which every split must hold every value: label or defect_class.
+
+    Raises:
+        InputError: there are fewer than two of them.
+    """
+    if task == "multiclass":
+        if index["defect_class"].nunique() < 2:
+            raise InputError("params.yaml: task is multiclass, but all tiles are of one class; use -S task=binary")
+        return "defect_class"
+    for label in ("good", "defective"):
+        if not (index["label"] == label).any():
+            raise InputError(
+                f"params.yaml: dataset.name: no tile of this data set is {label}, and a binary task needs both labels; "
+                "use -S task=multiclass to tell kinds of defect apart, or see tile.defect_threshold and tile.mode"
+            )
+    return "label"
+
+
+def _assign(index: pd.DataFrame, split: Split, needed: str, ratios: dict[str, float]) -> np.ndarray:
+    """Return the split of every row; `ratios` says which splits there are, and the share of each."""
+    units = unite(index, split.by)
+    names, codes = np.unique(units, return_inverse=True)
+    if len(names) < len(ratios):
+        raise InputError(
+            f"params.yaml: split.by is {split.by!r} but there are only {len(names)} of them; {', '.join(ratios)} need "
+            "at least one each: add images or use split.by: image"
+        )
+    if split.by == "tile":
+        numbers = cut_by_class(index, list(ratios.values()), split.seed)
+    else:
+        strata = make_strata(index, codes, len(names), needed)
+        numbers = assign_units(strata, names, np.array(list(ratios.values())), split.seed, split.by)[codes]
+    return np.array(list(ratios), dtype=object)[numbers]
+
+
+def _follow_publisher(index: pd.DataFrame, split: Split, needed: str) -> np.ndarray:
+    ratios = {"train": 1 - split.official_val, "val": split.official_val}
+    train, test = _official_rows(index, split)
+    assigned = np.full(len(index), UNUSED, dtype=object)
+    assigned[test] = "test"
+    assigned[train] = _assign(index[train], split, needed, ratios)
+    return assigned
+
+
+def _official_rows(index: pd.DataFrame, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are for training and validation, and which for testing."""
+    official = _text(index, "official")
+    units = unite(index, "image" if split.by == "tile" else split.by)
+    test = official == "test"
+    train = (official == "train") & ~np.isin(units, units[test])
+    return train, test
 
 
 def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> np.ndarray:
@@ -60,7 +160,7 @@ def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> 
         return assigned
     assigned = assigned.copy()
     good = index["label"].to_numpy(dtype=str) == "good"
-    keys = np.array([_chance(split.seed, "sample", tile_id) for tile_id in index["tile_id"]])
+    keys = np.array([chance(split.seed, "sample", tile_id) for tile_id in index["tile_id"]])
     for name in SPLITS:
         inside = assigned == name
         rows = np.flatnonzero(inside & good)
@@ -69,124 +169,11 @@ def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> 
     return assigned
 
 
-def _cut_by_class(index: pd.DataFrame, split: Split) -> np.ndarray:
-    tile_ids = index["tile_id"].to_numpy(dtype=str)
-    classes = index["defect_class"].to_numpy(dtype=str)
-    keys = np.array([_chance(split.seed, "tile", tile_id) for tile_id in tile_ids])
-    bounds = np.cumsum([split.train, split.val])
-    assigned = np.empty(len(index), dtype=object)
-    for name in np.unique(classes):
-        rows = np.flatnonzero(classes == name)
-        rows = rows[np.argsort(keys[rows])]
-        first, second = (round(bound * len(rows)) for bound in bounds)
-        assigned[rows[:first]], assigned[rows[first:second]], assigned[rows[second:]] = SPLITS
-    return assigned
-
-
-def _assign_units(index: pd.DataFrame, column: str, units: np.ndarray, split: Split) -> np.ndarray:
-    """Return the split of every row, assigning whole units.
-
-    Each attempt puts the units, large ones first and equal ones in random order, where they lower `_cost` most, then
-    moves single units as long as that lowers it further, both labels in every split first. The first attempt within
-    one percentage point of the ratios is taken, else the best of 64; so another seed gives another split of about the
-    same quality where there are enough units.
-    """
-    codes = np.searchsorted(units, index[column].to_numpy(dtype=str))
-    shares = _unit_shares(index, codes, len(units))
-    ratios = np.array([split.train, split.val, split.test])
-    best, best_cost = np.zeros(len(units), np.int64), np.inf
-    for attempt in range(_ATTEMPTS):
-        keys = np.array([_chance(split.seed, f"{split.by}/{attempt}", unit) for unit in units])
-        # Later attempts blur the order of magnitudes, so that few units of unlike extent are tried in many orders.
-        extents = shares[:, 0] if attempt == 0 else np.round(np.log2(shares[:, 0]))
-        order = np.lexsort((keys, -extents))
-        choice, cost = _greedy(shares, ratios, order)
-        if cost < best_cost:
-            best, best_cost = choice, cost
-        if _deviation(shares, ratios, best) <= _GOOD_ENOUGH:
-            break
-    return np.array(SPLITS, dtype=object)[best[codes]]
-
-
-def _unit_shares(index: pd.DataFrame, codes: np.ndarray, units: int) -> np.ndarray:
-    """Return (units, strata): which part of all tiles, of good, of defective and of each defect class a unit holds."""
-    labels, classes = index["label"].to_numpy(dtype=str), index["defect_class"].to_numpy(dtype=str)
-    strata = [np.ones(len(index), bool), labels == "good", labels == "defective"]
-    strata += [classes == name for name in np.unique(classes[labels == "defective"])]
-    counts = np.stack([np.bincount(codes[rows], minlength=units) for rows in strata], axis=1)
-    return counts / np.maximum(counts.sum(axis=0), 1)
-
-
-def _cost(held: np.ndarray, ratios: np.ndarray, lacking_cost: float = 0.0) -> np.ndarray:
-    """Return how far splits are from the ratios; `held` (..., 3, strata) is the share of each stratum in each split.
-
-    sum over splits s of (held_s - r_s)^2 / r_s, weighted 1 for all, good and defective tiles and 1 / classes for each
-    defect class, plus `lacking_cost` for every split without good and every split without defective tiles.
-    """
-    weights = np.full(held.shape[-1], 1.0)
-    weights[3:] = 1 / max(held.shape[-1] - 3, 1)
-    distance = (held - ratios[:, None]) ** 2 / ratios[:, None]
-    lacking = (held[..., 1:3] <= 1e-12).sum(axis=(-1, -2))
-    return (distance.sum(axis=-2) * weights).sum(axis=-1) + lacking_cost * lacking
-
-
-def _greedy(shares: np.ndarray, ratios: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the split number of every unit and the cost, for one order of units."""
-    held = np.zeros((len(SPLITS), shares.shape[1]))
-    choice = np.zeros(len(shares), np.int64)
-    places = np.eye(len(SPLITS))[:, :, None]  # (candidate split, split, 1)
-    for unit in order:
-        choice[unit] = int(np.argmin(_cost(held + places * shares[unit], ratios)))
-        held[choice[unit]] += shares[unit]
-    for _ in range(len(SPLITS)):  # passes; the first finds nearly all there is to find
-        moved = False
-        for unit in order:
-            without = held.copy()
-            without[choice[unit]] -= shares[unit]
-            costs = _cost(without + places * shares[unit], ratios, _LACKING_COST)
-            target = int(np.argmin(costs))
-            empties = np.count_nonzero(choice == choice[unit]) == 1
-            if costs[target] < costs[choice[unit]] - 1e-12 and not empties:
-                held = without + places[target] * shares[unit]
-                choice[unit] = target
-                moved = True
-        if not moved:
-            break
-    return _fill_empty(choice, order), float(_cost(held, ratios, _LACKING_COST))
-
-
-def _fill_empty(choice: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Give an empty split the smallest unit of the split that has most units; there are at least three units."""
-    for split in range(len(SPLITS)):
-        if not (choice == split).any():
-            crowded = np.bincount(choice, minlength=len(SPLITS)).argmax()
-            choice[next(unit for unit in order[::-1] if choice[unit] == crowded)] = split
-    return choice
-
-
-def _deviation(shares: np.ndarray, ratios: np.ndarray, choice: np.ndarray) -> float:
-    held = np.stack([shares[choice == number, :3].sum(axis=0) for number in range(len(SPLITS))])
-    return float(np.abs(held - ratios[:, None]).max())
-
-
-def _chance(seed: int, purpose: str, name: str) -> int:
-    return int.from_bytes(sha256(f"{seed}/split/{purpose}/{name}".encode()).digest()[:7], "big")
-
-
-def _check_both_labels(labels: np.ndarray) -> None:
-    for label in ("good", "defective"):
-        if not (labels == label).any():
-            raise InputError(
-                f"params.yaml: dataset.name: no tile of this data set is {label}, and a classifier needs both labels; "
-                "see tile.defect_threshold and tile.mode"
-            )
-
-
-def _check_each_split(labels: np.ndarray, assigned: np.ndarray, split: Split) -> None:
+def _check_each_split(classes: np.ndarray, assigned: np.ndarray, split: Split) -> None:
     for name in SPLITS:
-        for label in ("good", "defective"):
-            if not ((assigned == name) & (labels == label)).any():
+        for wanted in np.unique(classes):
+            if not ((assigned == name) & (classes == wanted)).any():
                 raise InputError(
-                    f"params.yaml: split: {name} has no {label} tiles with split.by: {split.by}; raise split.{name}, "
+                    f"params.yaml: split: {name} has no {wanted} tiles with split.by: {split.by}; raise split.{name}, "
                     "add images or keep less together (split.by: image)"
                 )

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from stages.datasets.images import Box, SourceImage, read_image, read_mask
+from stages.datasets.images import Box, SourceImage, exact_mask, read_image
 from stages.datasets.shards import BOXES, EXACT, IMAGES, INDEX_FILE, SHARD_TILES, ShardWriter
 from stages.runtime.errors import InputError
 from stages.runtime.params import Tile
@@ -145,11 +145,8 @@ def _full_truths(image: SourceImage, height: int, width: int) -> dict[str, np.nd
         truths[BOXES] = np.zeros((height, width), bool)
         for box in image.boxes:
             truths[BOXES][box.y_min : box.y_max, box.x_min : box.x_max] = True
-    if image.has_mask:
-        truths[EXACT] = read_mask(image.mask, height, width) if image.mask else np.zeros((height, width), bool)
-        if image.defect_class == "good" and truths[EXACT].any():
-            raise InputError(f"{image.mask}: marks defects, but the image counts as good; correct it (dataset.root)")
-    return truths
+    exact = exact_mask(image, height, width)
+    return truths if exact is None else truths | {EXACT: exact}
 
 
 def _tile(pixels: np.ndarray, window: Window, px: int) -> np.ndarray:
@@ -179,6 +176,7 @@ def _index_row(image: SourceImage, window: Window, areas: dict[str, int], tile: 
         "tile_id": f"{image.source}@{window.x},{window.y}",
         "source": image.source,
         "group": image.group,
+        "official": image.official or "",
         "x": window.x,
         "y": window.y,
         "width": window.width,

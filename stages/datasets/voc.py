@@ -7,19 +7,33 @@ JPEG files have three channels.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import fromstring
 
-from stages.datasets.images import Box, SourceImage
-from stages.datasets.layout import child_folder, files_below, find_layout, find_one_layout, images_below
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.images import Box, SourceImage, read_bytes
+from stages.datasets.layout import (
+    GOOD,
+    child_folder,
+    defect_name,
+    describe_images,
+    files_below,
+    find_layout,
+    find_one_layout,
+    images_below,
+)
 from stages.runtime.errors import InputError
+from stages.runtime.params import Dataset
 
 LOOKED_FOR = "folders images/ and Annotations/ (VOC XML)"
+MAX_XML_BYTES = 2**23  # some 30,000 boxes
+MAX_PX = 10**6  # side of an image; larger numbers are mistakes
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class Annotation:
     boxes: tuple[Box, ...]
 
 
-def read_boards(root: Path) -> list[SourceImage]:
+def read_boards(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """Read the layout of HRIPCB: images/<Class>/*.jpg, Annotations/<Class>/*.xml and, where given, masks/<Class>/*.png.
 
     The group is the number that the file name starts with: the board design, of which a folder holds many images that
@@ -42,10 +56,10 @@ def read_boards(root: Path) -> list[SourceImage]:
         InputError: the layout, an image's XML or its mask is missing, or an XML is wrong.
     """
     folder = find_one_layout(root, _is_pair, LOOKED_FOR)
-    return _read_pair(folder, folder, group=_leading_number, class_from_folder=True)
+    return _read_pairs([folder], folder, bad, group=_leading_number, class_from_folder=True)
 
 
-def read_neu_det(root: Path) -> list[SourceImage]:
+def read_neu_det(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """Read NEU-DET: IMAGES/*.jpg and ANNOTATIONS/*.xml, or train/ and validation/ with both in each.
 
     Every image is its own group. The class is what the boxes say: 123 files hold boxes of another class than their
@@ -56,8 +70,7 @@ def read_neu_det(root: Path) -> list[SourceImage]:
     """
     folders = find_layout(root, _is_pair, LOOKED_FOR)
     base = folders[0] if len(folders) == 1 else root
-    images = [image for folder in folders for image in _read_pair(folder, base, group=None, class_from_folder=False)]
-    return sorted(images, key=lambda image: image.source)
+    return _read_pairs(folders, base, bad, group=None, class_from_folder=False)
 
 
 def count_unused(root: Path) -> int:
@@ -77,16 +90,15 @@ def read_annotation(path: Path) -> Annotation:
         InputError: the file is missing, not XML, uses entities, has no size, or has a box that is incomplete, outside
             the image or with min >= max.
     """
+    data = read_bytes(path, "annotation", MAX_XML_BYTES)
     try:
-        tree = parse(path).getroot()
-    except OSError as error:
-        raise InputError(f"{path}: the annotation cannot be read ({error.strerror or error})") from None
+        tree = fromstring(data)
     except DefusedXmlException:
         raise InputError(f"{path}: the XML declares entities, which are never expanded; write it without") from None
     except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that does not exist
         raise InputError(f"{path}: not readable as XML ({error}); correct or remove it and its image") from None
     width, height = (_number(tree, f"size/{key}", path, "the image") for key in ("width", "height"))
-    if width < 1 or height < 1:
+    if not (0 < width < MAX_PX and 0 < height < MAX_PX):
         raise InputError(f"{path}: <size> says {width}x{height} px; expected the size of its image")
     boxes = tuple(
         _box(item, width, height, path, f"object {number}") for number, item in enumerate(tree.iterfind("object"), 1)
@@ -105,13 +117,18 @@ def _parts(folder: Path) -> tuple[Path, Path, Path | None]:
     return images, annotations, child_folder(folder, "masks")
 
 
-def _read_pair(
-    folder: Path, base: Path, group: Callable[[str], str] | None, class_from_folder: bool
+def _read_pairs(
+    folders: list[Path], base: Path, bad: BadFiles, group: Callable[[str], str] | None, class_from_folder: bool
 ) -> list[SourceImage]:
-    image_folder, annotation_folder, mask_folder = _parts(folder)
-    images = []
-    for path in images_below(image_folder):
+    pairs = {folder: _parts(folder) for folder in folders}
+    places = {path: folder for folder, (images, _, _) in pairs.items() for path in images_below(images)}
+    stems = Counter(path.with_suffix("") for path in places)
+
+    def describe(path: Path, source: str) -> SourceImage:
+        image_folder, annotation_folder, mask_folder = pairs[places[path]]
         inside = path.relative_to(image_folder)
+        if stems[path.with_suffix("")] > 1:
+            raise InputError(f"{path}: another image has the same name but for its suffix; which one is annotated?")
         xml = _annotation_of(path, image_folder, annotation_folder)
         if xml is None:
             raise InputError(
@@ -121,26 +138,24 @@ def _read_pair(
         annotation = read_annotation(xml)
         names = {box.name for box in annotation.boxes}
         if not names:
-            defect_class = "good"
+            defect_class = GOOD
         elif class_from_folder and len(inside.parts) > 1:
-            defect_class = inside.parts[0]
+            defect_class = defect_name(inside.parts[0], f"{path}: its folder's name")
         else:
             defect_class = names.pop() if len(names) == 1 else ""
-        source = path.relative_to(base).as_posix()
-        images.append(
-            SourceImage(
-                path=path,
-                source=source,
-                group=group(path.stem) if group else source,
-                defect_class=defect_class,
-                label=None,
-                boxes=annotation.boxes,
-                mask=_mask_of(inside, mask_folder, annotation),
-                has_mask=mask_folder is not None,
-                annotated_shape=(annotation.height, annotation.width),
-            )
+        return SourceImage(
+            path=path,
+            source=source,
+            group=group(path.stem) if group else source,
+            defect_class=defect_class,
+            label=None,
+            boxes=annotation.boxes,
+            mask=_mask_of(inside, mask_folder, annotation),
+            has_mask=mask_folder is not None,
+            annotated_shape=(annotation.height, annotation.width),
         )
-    return images
+
+    return describe_images(places, base, describe, bad)
 
 
 def _annotation_of(image: Path, image_folder: Path, annotation_folder: Path) -> Path | None:
@@ -175,9 +190,7 @@ def _box(item: Element, width: int, height: int, path: Path, where: str) -> Box:
         raise InputError(f"{path}: {where}: {text}: min must be less than max; correct the annotation")
     if min(x_min, y_min) < 0 or x_max > width or y_max > height:
         raise InputError(f"{path}: {where}: {text} is outside the image of {width}x{height} px; correct the annotation")
-    name = (item.findtext("name") or "").strip()
-    if not name:
-        raise InputError(f"{path}: {where}: <name> is missing; name the kind of defect")
+    name = defect_name(item.findtext("name") or "", f"{path}: {where}: <name>")
     return Box(max(x_min - 1, 0), max(y_min - 1, 0), x_max, y_max, name)
 
 
@@ -187,7 +200,7 @@ def _number(item: Element, key: str, path: Path, where: str) -> int:
         number = float(text or "")
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
-        problem = "is missing" if text is None else f"is {text!r}, not a number"
+    if not abs(number) < 1e9:  # neither NaN nor infinite, and short enough to be quoted in a message
+        problem = "is missing" if text is None else f"is {text[:20]!r}, not a number of pixels"
         raise InputError(f"{path}: {where}: <{key}> {problem}; correct the annotation")
     return round(number)

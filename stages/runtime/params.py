@@ -36,11 +36,39 @@ Task = Literal["binary", "multiclass"]
 
 
 @dataclass(frozen=True)
+class AnnotationKeys:
+    """Names of the entries of JSON annotations; null: the data set's own, "": the files have no such entry."""
+
+    shapes: str | None = None
+    label: str | None = None
+    points: str | None = None
+    kind: str | None = None
+    width: str | None = None
+    height: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("label", "points"):
+            if getattr(self, name) == "":
+                raise InputError(f"params.yaml: dataset.keys.{name} is empty; every shape needs it")
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """Which data set, and where a copy of it is (null: the download stage fetches or generates it)."""
+    """Which data set, where a copy of it is (null: the download stage fetches or generates it), and how it is read."""
 
     name: str
     root: str | None
+    on_bad_file: Literal["error", "skip"] = "error"
+    unannotated: Literal["error", "good"] = "error"
+    group_pattern: str | None = None
+    defect_probability: Annotated[float, between(0, 1)] = 0.5
+    keys: AnnotationKeys = dataclasses.field(default_factory=AnnotationKeys)
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.group_pattern or "")
+        except re.error as error:
+            raise InputError(f"params.yaml: dataset.group_pattern is not a regular expression ({error})") from None
 
 
 @dataclass(frozen=True)
@@ -86,6 +114,8 @@ class Split:
     val: Annotated[float, above(0)]
     test: Annotated[float, above(0)]
     good_per_defective: Annotated[float, above(0)] | None
+    official: bool = True
+    official_val: Annotated[float, above(0), between(0, 1)] = 0.2
 
     def __post_init__(self) -> None:
         total = self.train + self.val + self.test

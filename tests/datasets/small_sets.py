@@ -1,15 +1,35 @@
 """Tiny data sets on disk in their publishers' layouts, for tests."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
-from stages.runtime.params import Tile
+from stages.runtime.params import Dataset, Tile
 
 NAMES = ("xmin", "ymin", "xmax", "ymax")
 TILE = Tile(px=20, overlap_px=4, mode="window", border="drop", defect_threshold=0.01)
+
+
+def read(
+    reader: Callable[[Path, Dataset, BadFiles], list[SourceImage]],
+    root: Path,
+    bad: BadFiles | None = None,
+    **options: Any,
+) -> list[SourceImage]:
+    """Read a data set with the options given and the defaults of the others."""
+    return reader(root, Dataset(name="test", root=str(root), **options), bad or BadFiles())
+
+
+def labelme(height: int, width: int, *shapes: tuple[str, str, list[list[float]]]) -> str:
+    """Return labelme JSON; shapes are (label, kind, points)."""
+    described = [{"label": label, "shape_type": kind, "points": points} for label, kind, points in shapes]
+    return json.dumps({"imageHeight": height, "imageWidth": width, "imagePath": "x.jpg", "shapes": described})
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:

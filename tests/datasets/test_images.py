@@ -1,12 +1,16 @@
 """Decoding: exact pixels, and one clear error for every broken file."""
 
+import os
+import zlib
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from stages.datasets.images import read_image, read_mask
+from stages.datasets.images import IMAGE_SUFFIXES, exact_mask, image_shape, read_image, read_mask
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import noise, write_pixels
+from tests.datasets.small_sets import noise, source_image, write_pixels, write_text
 
 
 def test_pixels_are_rgb_as_stored(tmp_path):
@@ -65,3 +69,60 @@ def test_a_mask_of_another_extent_is_refused(tmp_path):
     path = write_pixels(tmp_path / "m.png", np.zeros((3, 4), np.uint8))
     with pytest.raises(InputError, match=r"m\.png: the mask is 4x3 px but its image is 3x4 px"):
         read_mask(path, 4, 3)
+
+
+def claiming(path, width, height):
+    """Write a small PNG whose header claims another extent, checksum and all."""
+    content = bytearray(cv2.imencode(".png", noise(4, 4))[1].tobytes())
+    content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
+    return path
+
+
+def test_an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: decoded.append(1))
+    for width, height in ((10**5, 10**5), (2**14, 2**14 + 1), (2**31 - 1, 1)):
+        with pytest.raises(InputError, match=rf"a\.png: the image claims {width}x{height} px, more than 268435456"):
+            read_image(claiming(tmp_path / "a.png", width, height))
+        with pytest.raises(InputError, match=r"m\.png: the mask claims"):
+            read_mask(claiming(tmp_path / "m.png", width, height), 5, 5)
+    assert not decoded
+
+
+def test_the_extent_is_read_from_the_header(tmp_path):
+    for suffix in IMAGE_SUFFIXES:
+        assert image_shape(write_pixels(tmp_path / f"a{suffix}", noise(5, 7))) == (5, 7)
+    assert image_shape(claiming(tmp_path / "a.png", 2**14, 2**14)) == (2**14, 2**14)
+    with pytest.raises(InputError, match=r"b\.png: the image is truncated or not an image"):
+        image_shape(write_text(tmp_path / "b.png", "no"))
+
+
+def test_what_is_not_a_plain_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe", "endless", "folder"):
+        with pytest.raises(InputError, match=rf"{name}\.png: the image is not a plain file"):
+            read_image(tmp_path / f"{name}.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    with pytest.raises(InputError, match=r"circle\.png: the image cannot be read"):
+        read_image(tmp_path / "circle.png")
+
+
+def test_a_file_of_too_many_bytes_is_refused_unread(tmp_path):
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(2**30 + 1)  # sparse: takes no room
+    with pytest.raises(InputError, match=r"a\.png: the image has 1073741825 bytes, more than 1073741824"):
+        read_image(tmp_path / "a.png")
+
+
+def test_marks_in_a_good_image_are_refused(tmp_path):
+    mask = write_pixels(tmp_path / "m.png", np.full((3, 4), 255, np.uint8))
+    image = source_image(tmp_path / "a.png", mask=mask, has_mask=True, defect_class="good")
+    with pytest.raises(InputError, match=r"m\.png: marks defects, but the image counts as good"):
+        exact_mask(image, 3, 4)
+    assert exact_mask(replace(image, defect_class="pit"), 3, 4).all()
+    assert not exact_mask(replace(image, mask=None), 3, 4).any()
+    assert exact_mask(replace(image, mask=None, has_mask=False), 3, 4) is None

@@ -1,12 +1,14 @@
 """Splits: whole units, shares near the ratios, and the same result for the same tiles in any order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.datasets.splits import SPLITS, describe_split, split_tiles
+from stages.datasets.splits import SPLITS, describe_duplicates, describe_split, split_tiles, unite
 from stages.runtime.errors import InputError
 from stages.runtime.params import Split
 
@@ -140,7 +142,7 @@ def test_a_split_that_is_empty_or_has_one_label_only_is_refused():
     with pytest.raises(InputError, match=r"split: train has no \w+ tiles with split\.by: group; raise split\.train"):
         split_tiles(index, BY_GROUP)
     few = table(groups=1, images=1, tiles=4)
-    with pytest.raises(InputError, match=r"split: \w+ has no good tiles with split\.by: tile; raise split\.\w+"):
+    with pytest.raises(InputError, match=r"split: \w+ has no \w+ tiles with split\.by: tile; raise split\.\w+"):
         split_tiles(few, BY_TILE)
 
 
@@ -170,3 +172,139 @@ def test_good_tiles_beyond_the_wanted_number_are_unused() -> None:
     shuffled = index.sample(frac=1, random_state=1)
     again = split_tiles(shuffled, split).set_index("tile_id")["split"]
     assert (again.loc[kept["tile_id"]].to_numpy() == kept["split"].to_numpy()).all()
+
+
+def with_columns(index, pixels=None, official=None):
+    """Add what images share pixels with, and the publisher's parts, by source image."""
+    return index.assign(
+        pixels_sha=[(pixels or {}).get(source, source) for source in index["source"]],
+        official=[(official or {}).get(source, "") for source in index["source"]],
+    )
+
+
+@pytest.mark.parametrize("by", ["group", "image"])
+def test_identical_pixels_stay_together(by):
+    # g00 and g05 share an image, so do g05 and g09: all three are one unit by group
+    same = {"g00/i0.png": "A", "g05/i1.png": "A", "g05/i2.png": "B", "g09/i3.png": "B"}
+    index = with_columns(table(), same)
+    for seed in range(8):
+        split = replace(BY_GROUP if by == "group" else BY_IMAGE, seed=seed)
+        assigned = split_tiles(index, split)["split"]
+        assert assigned.groupby(index["pixels_sha"]).nunique().max() == 1
+        if by == "group":
+            assert assigned[index["group"].isin(["g00", "g05", "g09"])].nunique() == 1
+    units = unite(index, by)
+    assert len(np.unique(units)) == (14 - 2 if by == "group" else 14 * 4 - 2)
+    assert set(units[index["group"] == "g09"]) >= ({"g00"} if by == "group" else {"g05/i2.png"})
+
+
+def test_unknown_pixels_unite_nothing():
+    index = table().assign(pixels_sha="")
+    assert np.array_equal(unite(index, "group"), index["group"])
+    assert np.array_equal(unite(index.drop(columns="pixels_sha"), "group"), index["group"])
+    assert describe_duplicates(index, BY_GROUP) == ""
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=30))
+def test_units_are_the_components_of_shared_pixels(members):
+    index = pd.DataFrame({"group": [f"g{group}" for group, _ in members], "pixels_sha": [f"p{p}" for _, p in members]})
+    names = index["group"].to_numpy().copy()
+    for _ in members:  # the smallest name spreads until nothing changes
+        for column in ("group", "pixels_sha"):
+            names = pd.Series(names).groupby(index[column].to_numpy()).transform("min").to_numpy()
+    assert unite(index, "group").tolist() == names.tolist()
+
+
+def publishers(groups=20):
+    """Return an index of one image a group, the last quarter of them the publisher's test images."""
+    index = table(groups=groups, images=1)
+    sources = sorted(index["source"].unique())
+    parts = {source: "test" if number >= 15 else "train" for number, source in enumerate(sources)}
+    return index, parts
+
+
+@pytest.mark.parametrize("by", ["group", "image", "tile"])
+def test_the_publishers_test_images_are_the_test_split(by):
+    index, parts = publishers()
+    index = with_columns(index, official=parts)
+    split = replace(BY_GROUP, by=by)
+    assigned = split_tiles(index, split)["split"]
+    assert ((assigned == "test") == (index["official"] == "test")).all()
+    share = (assigned[index["official"] == "train"] == "val").mean()
+    assert share == pytest.approx(0.2, abs=0.01)  # 3 of 15
+    other = split_tiles(index, replace(split, official_val=0.4))["split"]
+    assert (other[index["official"] == "train"] == "val").mean() == pytest.approx(0.4, abs=0.01)
+    mixed = split_tiles(index, replace(split, official=False))["split"]
+    assert ((mixed == "test") != (index["official"] == "test")).any()
+
+
+@pytest.mark.parametrize("by", ["group", "image", "tile"])
+def test_a_training_image_identical_to_a_test_image_is_unused(by):
+    index, parts = publishers()
+    index = with_columns(index, {"g03/i0.png": "A", "g17/i0.png": "A", "g05/i0.png": "B", "g06/i0.png": "B"}, parts)
+    split = replace(BY_GROUP, by=by)
+    assigned = split_tiles(index, split)["split"]
+    assert set(assigned[index["source"] == "g03/i0.png"]) == {"unused"}
+    assert set(assigned[index["source"] == "g17/i0.png"]) == {"test"}
+    assert (assigned == "unused").sum() == 10
+    assert describe_duplicates(index, split) == (
+        "2 images repeat another's pixels, 1 official training images left out for sharing a unit with test"
+    )
+    assert describe_split(index, pd.DataFrame({"split": assigned})).endswith(", 10 unused")
+
+
+def kinds(groups=12, good=False):
+    """Return an index without good tiles: three kinds, of which each group has two."""
+    names = ("crazing", "patches", "scratches")
+    rows = [
+        {"group": f"g{group:02d}", "label": "defective", "defect_class": names[(group + tile % 2) % 3], "tile": tile}
+        for group in range(groups)
+        for tile in range(10)
+    ]
+    index = pd.DataFrame(rows)
+    index["source"] = index["group"]
+    index["tile_id"] = index["group"] + "@" + index["tile"].astype(str)
+    if good:
+        index.loc[index["tile"] > 6, ["label", "defect_class"]] = "good"
+    return index
+
+
+@pytest.mark.parametrize("by", ["group", "image", "tile"])
+@pytest.mark.parametrize("good", [False, True])
+def test_every_class_reaches_every_split(by, good):
+    index = kinds(good=good)
+    assigned = split_tiles(index, replace(BY_GROUP, by=by), "multiclass")["split"]
+    counts = pd.crosstab(index["defect_class"], assigned)
+    assert (counts[list(SPLITS)] > 0).all(axis=None)
+    assert len(counts) == 3 + good
+
+
+def test_a_rare_class_that_binary_would_lose_is_shared_out():
+    # Only three of 30 groups have the rare kind; every split must get one of them
+    index = kinds(groups=30)
+    index["defect_class"] = np.where(index["group"].isin(["g03", "g11", "g20"]), "rare", "common")
+    for seed in range(4):
+        assigned = split_tiles(index, replace(BY_GROUP, seed=seed), "multiclass")["split"]
+        assert set(assigned[index["defect_class"] == "rare"]) == set(SPLITS)
+
+
+def test_a_class_in_too_few_units_is_named():
+    index = kinds()
+    index.loc[index["group"] == "g04", "defect_class"] = "rare"
+    with pytest.raises(InputError, match=r"split: \w+ has no rare tiles with split\.by: group"):
+        split_tiles(index, BY_GROUP, "multiclass")
+
+
+def test_kinds_alone_are_no_binary_task():
+    with pytest.raises(InputError, match=r"no tile of this data set is good.*-S task=multiclass"):
+        split_tiles(kinds(), BY_GROUP)
+    with pytest.raises(InputError, match=r"task is multiclass, but all tiles are of one class; use -S task=binary"):
+        split_tiles(kinds().assign(defect_class="crazing"), BY_GROUP, "multiclass")
+
+
+def test_good_tiles_are_left_out_in_a_multiclass_task_too():
+    index = kinds(good=True)
+    split = replace(BY_GROUP, good_per_defective=0.25)
+    counts = pd.crosstab(split_tiles(index, split, "multiclass")["split"], index["label"])
+    assert (counts.loc[list(SPLITS), "good"] == (counts.loc[list(SPLITS), "defective"] * 0.25).round()).all()

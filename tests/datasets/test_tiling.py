@@ -216,7 +216,7 @@ def test_workers_do_not_change_a_byte(tmp_path, monkeypatch):
 def test_the_index_has_the_columns_agreed_on(tmp_path):
     index = make_tiles(many(tmp_path, 2), TILE, tmp_path, 1)
     assert list(index.columns) == [
-        *("tile_id", "source", "group", "x", "y", "width", "height", "defect_px", "exact_px"),
+        *("tile_id", "source", "group", "official", "x", "y", "width", "height", "defect_px", "exact_px"),
         *("label", "defect_class", "annotation", "shard", "row"),
     ]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "index.parquet"), index)

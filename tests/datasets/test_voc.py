@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stages.datasets.images import Box
 from stages.datasets.voc import Annotation, count_unused, read_annotation, read_boards, read_neu_det
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import NAMES, noise, voc, write_board, write_pixels, write_text
+from tests.datasets.small_sets import NAMES, noise, read, voc, write_board, write_pixels, write_text
 
 
 def test_one_based_inclusive_becomes_half_open(tmp_path):
@@ -79,7 +79,7 @@ def test_every_corner_is_required(tmp_path):
 def test_boards_are_found_at_the_root_or_below(tmp_path, wrapped):
     write_board(tmp_path / wrapped, "04_short_02", (1, 1, 10, 10))
     write_board(tmp_path / wrapped, "01_short_01")
-    good, defective = read_boards(tmp_path)
+    good, defective = read(read_boards, tmp_path)
     assert (good.source, good.group, good.defect_class) == ("images/Short/01_short_01.png", "01", "good")
     assert (defective.source, defective.group, defective.defect_class) == (
         "images/Short/04_short_02.png",
@@ -92,24 +92,24 @@ def test_boards_are_found_at_the_root_or_below(tmp_path, wrapped):
 
 def test_a_name_without_number_is_its_own_group(tmp_path):
     write_board(tmp_path, "line_a")
-    assert [image.group for image in read_boards(tmp_path)] == ["line_a"]
+    assert [image.group for image in read(read_boards, tmp_path)] == ["line_a"]
 
 
 def test_masks_beside_boxes(tmp_path):
     write_board(tmp_path, "01_a", (1, 1, 10, 10))
     write_board(tmp_path, "02_good")
     mask = write_pixels(tmp_path / "masks/Short/01_a.png", np.zeros((40, 60), np.uint8))
-    assert [(image.mask, image.has_mask) for image in read_boards(tmp_path)] == [(mask, True), (None, True)]
+    assert [(image.mask, image.has_mask) for image in read(read_boards, tmp_path)] == [(mask, True), (None, True)]
     mask.unlink()
     with pytest.raises(InputError, match=r"01_a\.png: missing, although the image has boxes"):
-        read_boards(tmp_path)
+        read(read_boards, tmp_path)
 
 
 def test_annotations_without_image_are_counted(tmp_path):
     write_board(tmp_path, "01_a", (1, 1, 10, 10))
     assert count_unused(tmp_path) == 0
     write_text(tmp_path / "Annotations/Short/07_gone.xml", voc(60, 40))
-    assert len(read_boards(tmp_path)) == 1
+    assert len(read(read_boards, tmp_path)) == 1
     assert count_unused(tmp_path) == 1
 
 
@@ -117,28 +117,28 @@ def test_an_image_without_annotation_is_refused(tmp_path):
     write_board(tmp_path, "01_a")
     write_pixels(tmp_path / "images/Short/02_b.png", noise(4, 4))
     with pytest.raises(InputError, match=r"02_b\.png: no annotation Short/02_b\.xml"):
-        read_boards(tmp_path)
+        read(read_boards, tmp_path)
 
 
 def test_missing_root_layout_and_images_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: is not there; set dataset\.root to a folder that has .*VOC XML"):
-        read_boards(tmp_path / "nowhere")
+        read(read_boards, tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"no folders images/ and Annotations/.*set dataset\.root"):
-        read_boards(tmp_path)
+        read(read_boards, tmp_path)
     file = write_text(tmp_path / "file", "")
     with pytest.raises(InputError, match="is not a folder"):
-        read_boards(file)
+        read(read_boards, file)
     for name in ("images", "Annotations"):
         (tmp_path / name).mkdir()
     with pytest.raises(InputError, match=r"images: no images"):
-        read_boards(tmp_path)
+        read(read_boards, tmp_path)
 
 
 def test_two_board_folders_are_not_guessed_between(tmp_path):
     for name in ("first", "second"):
         write_board(tmp_path / name, "01_a")
     with pytest.raises(InputError, match=r"2 folders have .*\(first, second\); set dataset\.root to one"):
-        read_boards(tmp_path)
+        read(read_boards, tmp_path)
 
 
 def write_neu(root, stem, names):
@@ -152,7 +152,7 @@ def test_neu_det_classes_come_from_boxes(tmp_path):
     write_neu(tmp_path, "patches_1", ["patches", "patches"])
     write_neu(tmp_path, "patches_2", ["inclusion"])
     write_neu(tmp_path, "patches_3", ["inclusion", "patches"])
-    images = read_neu_det(tmp_path)
+    images = read(read_neu_det, tmp_path)
     assert [image.defect_class for image in images] == ["patches", "inclusion", ""]
     assert [image.group for image in images] == [image.source for image in images]
     assert images[0].source == "IMAGES/patches_1.jpg"
@@ -163,6 +163,6 @@ def test_neu_det_in_two_parts_with_class_folders(tmp_path):
         folder = tmp_path / "NEU-DET" / part
         write_text(folder / f"annotations/patches_{number}.xml", voc(20, 20, (1, 1, 9, 9), name="patches"))
         write_pixels(folder / f"images/patches/patches_{number}.jpg", noise(20, 20))
-    sources = [image.source for image in read_neu_det(tmp_path)]
+    sources = [image.source for image in read(read_neu_det, tmp_path)]
     assert sources == ["NEU-DET/train/images/patches/patches_1.jpg", "NEU-DET/validation/images/patches/patches_2.jpg"]
     assert count_unused(tmp_path) == 0
