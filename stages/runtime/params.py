@@ -41,6 +41,7 @@ class Dataset:
 
     name: str
     root: str | None
+    on_bad_file: Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ class Runtime:
 
     device: str
     workers: Annotated[int, at_least(0)]
+    cluster: str | None
 
 
 @dataclass(frozen=True)
