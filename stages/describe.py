@@ -32,11 +32,12 @@ def _facts(tiles: Tiles) -> list[tuple[str, str]]:
     index, light = tiles.index, brightness(tiles)
     images = index.drop_duplicates("source")
     per_image = index["source"].value_counts()
+    fewest, most = per_image.min(), per_image.max()
     return [
         ("images", f"{len(images):,}"),
         ("groups", f"{index['group'].nunique():,}"),
         ("duplicates", f"{images['pixels_sha'].duplicated(keep=False).sum():,} images"),
-        ("per image", f"{per_image.min()} to {per_image.max()} tiles"),
+        ("per image", f"{fewest} tiles" if fewest == most else f"{fewest} to {most} tiles"),
         ("defective", f"{100 * tiles.labels.mean():.1f}% of tiles"),
         ("truth", ", ".join(tiles.truths) or "labels only"),
         ("labelled by", ", ".join(sorted(index["annotation"].unique()))),

@@ -4,12 +4,14 @@ DVC handles ten files of a gigabyte far faster than a hundred thousand of a few 
 memory-mapped. The truth is one bit a pixel (np.packbits along x), an eighth of a byte mask.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 SHARD_TILES = 1024
+ROWS_AT_A_TIME = 16
 IMAGES, BOXES, EXACT = "images", "boxes", "exact"  # first part of a shard's file name
 TRUTHS = (BOXES, EXACT)
 INDEX_FILE = "index.parquet"
@@ -36,18 +38,24 @@ class ShardWriter:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def append(self, rows: np.ndarray) -> None:
-        """Append rows of shape (n, *row_shape), uint8, starting new shards where one is full."""
-        assert rows.dtype == np.uint8, rows.dtype
-        assert rows.shape[1:] == self._row_shape, rows.shape
-        while len(rows):
+    def append(self, rows: Sequence[np.ndarray] | np.ndarray) -> None:
+        """Append n rows of `row_shape`, uint8, starting new shards where one is full.
+
+        Rows may be views with gaps; they are brought together a few at a time, because fresh memory for all the tiles
+        of a large image costs more than copying them.
+        """
+        start = 0
+        while start < len(rows):
             if self._file is None or self._rows % SHARD_TILES == 0:
                 self._open()
             assert self._file is not None
             room = SHARD_TILES - self._rows % SHARD_TILES
-            self._file.write(np.ascontiguousarray(rows[:room]).data)
-            self._rows += len(rows[:room])
-            rows = rows[room:]
+            piece = np.stack(rows[start : start + min(room, ROWS_AT_A_TIME)])
+            assert piece.dtype == np.uint8, piece.dtype
+            assert piece.shape[1:] == self._row_shape, piece.shape
+            self._file.write(piece.data)
+            self._rows += len(piece)
+            start += len(piece)
 
     def _open(self) -> None:
         self._close()

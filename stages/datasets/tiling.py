@@ -1,6 +1,7 @@
 """Cutting source images into tiles with their truth and label, and writing them as shards and an index."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -37,9 +38,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Cut:
-    """The tiles of one image: (n, px, px, 3) uint8 RGB, packed truths (n, px, ceil(px / 8)) by kind, index rows."""
+    """The tiles of one image: n of (px, px, 3) uint8 RGB, packed truths (n, px, ceil(px / 8)) by kind, index rows.
 
-    images: np.ndarray
+    Tiles are views of the image's pixels where that is possible: they are copied once, when they are written.
+    """
+
+    images: list[np.ndarray]
     truths: dict[str, np.ndarray]
     rows: list[dict[str, Any]]
 
@@ -90,7 +94,7 @@ def cut_image(image: SourceImage, tile: Tile) -> Cut:
         )
     full_truths = _full_truths(image, height, width)
     places = windows(height, width, tile) if full_truths else [Window(0, 0, width, height)]
-    images = np.stack([_tile(pixels, window, tile.px) for window in places])
+    images = [_tile(pixels, window, tile.px) for window in places]
     truths, areas = {}, {}
     for kind, truth in full_truths.items():
         truths[kind], areas[kind] = _packed([_truth_tile(truth, window, tile.px) for window in places])
@@ -139,10 +143,10 @@ def make_tiles(
             if isinstance(cut, InputError):
                 bad_files.refuse(cut, image.source)
                 continue
-            arrays = {IMAGES: cut.images, **cut.truths}
+            arrays: dict[str, Sequence[np.ndarray] | np.ndarray] = {IMAGES: cut.images, **cut.truths}
             if not writers:
                 writers = {
-                    kind: stack.enter_context(ShardWriter(folder, kind, array.shape[1:]))
+                    kind: stack.enter_context(ShardWriter(folder, kind, array[0].shape))
                     for kind, array in arrays.items()
                 }
             if arrays.keys() != writers.keys():
@@ -200,7 +204,7 @@ def _packed(truths: list[np.ndarray]) -> tuple[np.ndarray, list[int]]:
     """Return bool truths as one bit a pixel, (n, px, ceil(px / 8)), and the area of each; most are empty."""
     px = len(truths[0])
     packed = np.zeros((len(truths), px, -(-px // 8)), np.uint8)
-    areas = [int(np.count_nonzero(truth)) for truth in truths]
+    areas = [cv2.countNonZero(truth.view(np.uint8)) for truth in truths]
     for number, area in enumerate(areas):
         if area:
             packed[number] = np.packbits(truths[number], axis=-1)

@@ -49,7 +49,7 @@ def draw_card(path: Path, card: Card) -> None:
     """
     shown = list(card.samples)[:MAX_CLASSES]
     columns = max(len(tiles) for tiles in card.samples.values())
-    width = max(LEFT + columns * (PANEL + 0.06) + RIGHT, 11.0)
+    width = max(LEFT + columns * (PANEL + 0.06) + RIGHT, 11.3)
     top = HEAD + max(HISTOGRAM, LINE * (max(len(card.counts) + 2, len(card.facts)) + 1))
     height = top + len(shown) * (PANEL + GAP) + GAP + 0.25
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -57,7 +57,7 @@ def draw_card(path: Path, card: Card) -> None:
     figure.text(0.15 / width, 1 - 0.12 / height, card.title, fontsize=13, fontweight="bold", va="top")
     _draw_counts(figure, card, width, height)
     _draw_facts(figure, card, width, height)
-    axes = figure.add_axes(((width - 3.35) / width, 1 - (HEAD + HISTOGRAM - 0.5) / height, 3.2 / width, 1.5 / height))
+    axes = figure.add_axes(((width - 3.2) / width, 1 - (HEAD + HISTOGRAM - 0.5) / height, 3.05 / width, 1.5 / height))
     _draw_extents(axes, card.extents)
     figure.text(0.15 / width, 1 - (top + 0.1) / height, _legend(card, shown), fontsize=9, color=GREY, va="top")
     for row, name in enumerate(shown):
@@ -76,16 +76,14 @@ def _legend(card: Card, shown: Sequence[str]) -> str:
     kinds = sorted({kind for tiles in card.samples.values() for tile in tiles for kind in tile.truths})
     truth = ", ".join(said[kind] for kind in kinds) or "no truth but the label of the whole image"
     more = f"; {len(card.samples) - len(shown)} more classes are not shown" if len(shown) < len(card.samples) else ""
-    return (
-        f"tiles of each class, from the least to the largest annotated area; {truth}{more}; share that is defect below"
-    )
+    return f"tiles of each class, from the least to the largest annotated area{more}; {truth}; below: share of defect"
 
 
 def _draw_counts(figure: Figure, card: Card, width: float, height: float) -> None:
     """Write the table of classes by splits, and its sums."""
     places = [1.75 + 0.72 * column for column in range(len(card.columns) + 1)]
     sums = [sum(column) for column in zip(*card.counts.values(), strict=True)]
-    rows = [("tiles", [*card.columns, "all"], "bold")]
+    rows: list[tuple[str, list[str] | list[int], str]] = [("tiles", [*card.columns, "all"], "bold")]
     rows += [(name.replace("_", " "), [*row, sum(row)], "normal") for name, row in card.counts.items()]
     rows += [("all", [*sums, sum(sums)], "bold")]
     for line, (name, values, weight) in enumerate(rows):
@@ -101,7 +99,7 @@ def _draw_facts(figure: Figure, card: Card, width: float, height: float) -> None
     for line, (name, value) in enumerate(card.facts):
         y = 1 - (HEAD + LINE * (line + 0.5)) / height
         figure.text(left / width, y, name, fontsize=9.5, color=GREY, va="center")
-        figure.text((left + 1.15) / width, y, value, fontsize=9.5, va="center")
+        figure.text((left + 1.0) / width, y, value, fontsize=9.5, va="center")
 
 
 def _draw_extents(axes: Axes, extents: Mapping[str, NDArray[np.floating]]) -> None:
@@ -117,8 +115,8 @@ def _draw_extents(axes: Axes, extents: Mapping[str, NDArray[np.floating]]) -> No
     edges[-1] *= 1 + 1e-9  # rounding must not push a wholly defective tile out
     for kind, shares in known.items():
         label = f"{kind}, median {np.median(shares):.2g}%"
-        axes.hist(shares, edges, histtype="stepfilled", color=COLOURS[kind], alpha=0.35)
-        axes.hist(shares, edges, histtype="step", color=COLOURS[kind], linewidth=1.5, label=label)
+        axes.hist(shares, list(edges), histtype="stepfilled", color=COLOURS[kind], alpha=0.35)
+        axes.hist(shares, list(edges), histtype="step", color=COLOURS[kind], linewidth=1.5, label=label)
     axes.set_xscale("log")
     axes.set_xlabel("share of a defective tile that is defect, %", fontsize=8.5)
     axes.set_ylabel("tiles", fontsize=8.5)
@@ -134,5 +132,9 @@ def _draw_tile(axes: Axes, tile: CardTile) -> None:
     for kind in ("boxes", "exact"):
         if kind in tile.truths:
             outline(axes, tile.truths[kind], COLOURS[kind])
-    shares = [f"{100 * truth.mean():.2g}%" for _, truth in sorted(tile.truths.items()) if truth.any()]
+    shares = [_percent(truth.mean()) for _, truth in sorted(tile.truths.items()) if truth.any()]
     axes.text(0.5, -0.02, " / ".join(shares), transform=axes.transAxes, fontsize=7.5, color=GREY, ha="center", va="top")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%" if share >= 0.1 else f"{100 * share:.2g}%"

@@ -1,10 +1,9 @@
 """One function mapped over many items, in their order: by threads of this process, or by the workers of a cluster.
 
 Beyond one machine the engine is Dask (`runtime.cluster`: the address of its scheduler). Why not the others: joblib's
-ordered generator (`return_as="generator"`) goes on computing while its results are not fetched, so memory would grow with
-the number of items, and for other machines its registered back ends need Dask or Ray anyway; Ray brings a runtime of its
-own, many times Dask's extent. A Dask client has the `submit` and `result` of concurrent.futures, so that one loop
-serves both.
+ordered generator (`return_as="generator"`) goes on computing while its results are not fetched, so memory would grow
+with the number of items, and its registered back ends for other machines are Dask and Ray anyway; Ray brings services
+of its own to every machine. A Dask client has the `submit` and `result` of concurrent.futures: one loop serves both.
 
 Results travel back to the one process that asked for them: what it writes does not depend on who computed it.
 """

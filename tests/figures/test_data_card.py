@@ -39,7 +39,7 @@ def test_the_same_card_gives_the_same_bytes(tmp_path, kinds):
     for name in ("a.png", "b.png"):
         draw_card(tmp_path / name, drawn)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert extent(tmp_path / "a.png")[0] == 1100
+    assert extent(tmp_path / "a.png")[0] == 1130
 
 
 def test_one_row_for_each_class_up_to_a_limit(tmp_path):
