@@ -1,5 +1,7 @@
 """Stage `split`: assign tiles to train, validation and test."""
 
+from functools import partial
+
 from stages.datasets.leakage import leakage_of_modes
 from stages.datasets.shards import INDEX_FILE
 from stages.datasets.splits import describe_split, split_tiles
@@ -18,7 +20,7 @@ def split(params: Params) -> str:
     with new_file(split_file(name)) as temporary:
         table.to_parquet(temporary, index=False)
     tiles = open_tiles(tiles_folder(name), split_file(name))
-    write_json(SPLIT_METRICS, {name: leakage_of_modes(tiles, table, params.split)})
+    write_json(SPLIT_METRICS, {name: leakage_of_modes(tiles, table, params.split, partial(split_tiles, index))})
     return f"split: {name} by {params.split.by}: {describe_split(index, table)}"
 
 

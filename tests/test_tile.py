@@ -162,6 +162,6 @@ def test_counts_go_into_the_metrics_and_no_times(params, tmp_path):
             "defective": 1,
             "classes": {"Short": 1, "good": 5},
             "annotation": {"boxes": 6},
-            "truths": ["boxes"],
+            "truths": "boxes",
         }
     }

@@ -16,7 +16,7 @@ def count_tiles(index: pd.DataFrame, truths: tuple[str, ...], skipped: list[dict
     Returns:
         `images` and `groups` of which there are tiles; `duplicates`: images whose pixels another one has, too;
         `tiles`, `defective`; `classes`: tiles by `defect_class`; `annotation`: tiles by what decided their label (mask,
-        boxes or label); `truths`; `skipped`: reason by file.
+        boxes or label); `truths`, "" by labels alone; `skipped`: reason by file.
     """
     images = index.drop_duplicates("source")
     return {
@@ -27,6 +27,6 @@ def count_tiles(index: pd.DataFrame, truths: tuple[str, ...], skipped: list[dict
         "defective": int((index["label"] == "defective").sum()),
         "classes": index["defect_class"].value_counts().sort_index().to_dict(),
         "annotation": index["annotation"].value_counts().sort_index().to_dict(),
-        "truths": list(truths),
+        "truths": ", ".join(truths),  # DVC shows no lists
         "skipped": {item["file"]: item["reason"] for item in skipped},
     }

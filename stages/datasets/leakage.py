@@ -2,19 +2,20 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from stages.datasets.splits import UNIT_COLUMN, split_tiles
 from stages.datasets.tiles import Tiles
 from stages.runtime.errors import InputError
 from stages.runtime.params import Split
 
 TILES_AT_A_TIME = 256
 DIGITS = 16
+WAYS: tuple[Literal["group", "image", "tile"], ...] = ("group", "image", "tile")
 KINDS = {"source": "source", "group": "group", "pixels": "tile_sha"}  # what is shared: the column that says so
 
 
@@ -51,13 +52,16 @@ def leakage(index: pd.DataFrame, assigned: np.ndarray) -> dict[str, float]:
     return figures
 
 
-def leakage_of_modes(tiles: Tiles, table: pd.DataFrame, split: Split) -> dict[str, Any]:
+def leakage_of_modes(
+    tiles: Tiles, table: pd.DataFrame, split: Split, make_table: Callable[[Split], pd.DataFrame]
+) -> dict[str, Any]:
     """Return the leakage of the split in use, and of what every other `split.by` would have made of the same tiles.
 
     Args:
         tiles: all tiles.
         table: the split in use, `tile_id` and `split` in the order of `tiles.index`.
         split: its parameters; the other ways differ in `by` alone.
+        make_table: parameters -> table, which raises InputError for what is not possible.
 
     Returns:
         `in_use`: the name of the way in use; each way's figures (see `leakage`) by its name, None where the tiles
@@ -65,12 +69,12 @@ def leakage_of_modes(tiles: Tiles, table: pd.DataFrame, split: Split) -> dict[st
     """
     index = tiles.index.assign(tile_sha=tile_shas(tiles))
     report: dict[str, Any] = {"in_use": split.by}
-    for by in UNIT_COLUMN:
+    for by in WAYS:
         if by == split.by:
             report[by] = leakage(index, table["split"].to_numpy(dtype=str))
             continue
         try:
-            other = split_tiles(tiles.index, dataclasses.replace(split, by=by))
+            other = make_table(dataclasses.replace(split, by=by))
         except InputError:
             report[by] = None
             continue

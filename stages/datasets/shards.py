@@ -50,7 +50,7 @@ class ShardWriter:
                 self._open()
             assert self._file is not None
             room = SHARD_TILES - self._rows % SHARD_TILES
-            piece = np.stack(rows[start : start + min(room, ROWS_AT_A_TIME)])
+            piece = np.stack(list(rows[start : start + min(room, ROWS_AT_A_TIME)]))
             assert piece.dtype == np.uint8, piece.dtype
             assert piece.shape[1:] == self._row_shape, piece.shape
             self._file.write(piece.data)

@@ -41,7 +41,7 @@ class Dataset:
 
     name: str
     root: str | None
-    on_bad_file: Literal["error", "skip"]
+    on_bad_file: Literal["error", "skip"] = "error"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Runtime:
 
     device: str
     workers: Annotated[int, at_least(0)]
-    cluster: str | None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)

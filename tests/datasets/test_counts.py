@@ -25,6 +25,6 @@ def test_counts_by_hand():
         "defective": 3,
         "classes": {"good": 2, "short": 2, "spur": 1},
         "annotation": {"boxes": 1, "mask": 4},
-        "truths": ["boxes", "exact"],
+        "truths": "boxes, exact",
         "skipped": {"e.jpg": "cut"},
     }

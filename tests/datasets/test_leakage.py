@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def test_tiles_with_the_same_pixels_have_the_same_hash_and_no_others(tiles):
 def test_each_way_of_splitting_leaks_what_it_lets_through(tiles):
     split = replace(read_params().split, by="group", seed=0, good_per_defective=None)
     table = split_tiles(tiles.index, split)
-    report = leakage_of_modes(tiles, table, split)
+    report = leakage_of_modes(tiles, table, split, partial(split_tiles, tiles.index))
     assert report["in_use"] == "group"
     clean = {"source_tiles": 0, "group_tiles": 0, "pixels_tiles": 0}
     assert clean.items() <= report["group"].items()
@@ -77,7 +78,7 @@ def test_each_way_of_splitting_leaks_what_it_lets_through(tiles):
     assert report["tile"]["pixels_percent"] > 50
     # the report does not depend on which way is in use
     by_tile = replace(split, by="tile")
-    other = leakage_of_modes(tiles, split_tiles(tiles.index, by_tile), by_tile)
+    other = leakage_of_modes(tiles, split_tiles(tiles.index, by_tile), by_tile, partial(split_tiles, tiles.index))
     assert other == report | {"in_use": "tile"}
 
 
@@ -85,4 +86,5 @@ def test_a_way_that_is_not_possible_is_null(tiles):
     index = tiles.index.assign(group="one")
     few = replace(tiles, index=index)
     split = replace(read_params().split, by="tile", good_per_defective=None)
-    assert leakage_of_modes(few, split_tiles(index, split), split)["group"] is None
+    make_table = partial(split_tiles, index)
+    assert leakage_of_modes(few, make_table(split), split, make_table)["group"] is None
