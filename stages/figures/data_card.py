@@ -74,9 +74,11 @@ def draw_card(path: Path, card: Card) -> None:
 def _legend(card: Card, shown: Sequence[str]) -> str:
     said = {"boxes": "boxes in a blue line", "exact": "exact mask in an orange line"}
     kinds = sorted({kind for tiles in card.samples.values() for tile in tiles for kind in tile.truths})
-    truth = ", ".join(said[kind] for kind in kinds) or "no truth but the label of the whole image"
-    more = f"; {len(card.samples) - len(shown)} more classes are not shown" if len(shown) < len(card.samples) else ""
-    return f"tiles of each class, from the least to the largest annotated area{more}; {truth}; below: share of defect"
+    more = f" ({len(card.samples) - len(shown)} more are not shown)" if len(shown) < len(card.samples) else ""
+    if not kinds:
+        return f"tiles of each class{more}; no truth but the label of the whole image"
+    truth = ", ".join(said[kind] for kind in kinds)
+    return f"tiles of each class{more}, from the least to the largest annotated area; {truth}; below: share of defect"
 
 
 def _draw_counts(figure: Figure, card: Card, width: float, height: float) -> None:

@@ -11,18 +11,20 @@ import statistics
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pyarrow
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.models.batches import random_flips, to_images
+from stages.runtime.engine import map_in_order
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Codec = tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]
@@ -57,28 +59,40 @@ def compare_loaders(tiles: Tiles, positions: np.ndarray, folder: Path, batch: in
         folder / "png", transforms.Compose([*chain, transforms.Normalize(MEAN, DEVIATION)])
     )
     loader = DataLoader(image_folder, batch, shuffle=True, num_workers=2, persistent_workers=True)
-    seconds: dict[str, list[float]] = {"shards": [], "ImageFolder": []}
+    epochs: dict[str, Callable[[], Iterable[list[Tensor] | tuple[Tensor, Tensor]]]] = {
+        "shards": lambda: shard_batches(tiles, positions, batch, 0),
+        "shards, 2 threads ahead": lambda: shard_batches(tiles, positions, batch, 2),
+        "ImageFolder": lambda: loader,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in epochs}
     for _ in range(repeats + 1):
-        for name, batches in (("shards", shard_batches(tiles, positions, batch)), ("ImageFolder", loader)):
+        for name, batches in epochs.items():
             start = time.perf_counter()
-            seen = sum(len(images) for images, _ in batches)
+            seen = sum(len(images) for images, _ in batches())
             seconds[name].append(time.perf_counter() - start)
             assert seen == len(positions)
     rates = {name: len(positions) / statistics.median(values[1:]) for name, values in seconds.items()}
-    text = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
-    print(f"loader, tiles per second: {text}; ratio {rates['shards'] / rates['ImageFolder']:.1f}")
+    for name, rate in rates.items():
+        print(f"{name:24} {rate:9,.0f} tiles/s, {rate / rates['ImageFolder']:.1f} x ImageFolder")
 
 
-def shard_batches(tiles: Tiles, positions: np.ndarray, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield shuffled batches in this process, with the transforms of training and the normalisation of its models."""
-    random, device = np.random.default_rng(), torch.device("cpu")
+def shard_batches(tiles: Tiles, positions: np.ndarray, batch: int, threads: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield shuffled batches with the transforms of training and the normalisation of its models.
+
+    With 0 threads each batch is made when it is asked for, as training does; else threads make some ahead.
+    """
+    device = torch.device("cpu")
     mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
     labels = tiles.labels
-    order = random.permutation(positions)
-    for start in range(0, len(order), batch):
+    order = np.random.default_rng().permutation(positions)
+
+    def load(start: int) -> tuple[Tensor, Tensor]:
         chosen = order[start : start + batch]
-        images = to_images(random_flips(tiles.images(chosen), random), device)
-        yield (images - mean) / deviation, torch.from_numpy(labels[chosen])
+        images = to_images(random_flips(tiles.images(chosen), np.random.default_rng(start)), device)
+        return images.sub_(mean).div_(deviation), torch.from_numpy(labels[chosen])
+
+    starts = range(0, len(order), batch)
+    return map_in_order(load, starts, threads) if threads else map(load, starts)
 
 
 def compare_storage(tiles: Tiles, positions: np.ndarray, path: Path, repeats: int) -> None:
