@@ -4,25 +4,30 @@ import os
 import time
 
 from stages.datasets.bad_files import BadFiles
+from stages.datasets.counts import count_tiles
 from stages.datasets.sources import find_root, find_source
+from stages.datasets.tiles import open_tiles
 from stages.datasets.tiling import make_tiles
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
-from stages.runtime.paths import tiles_folder
-from stages.runtime.records import new_folder
+from stages.runtime.paths import TILE_METRICS, tiles_folder
+from stages.runtime.records import new_folder, write_json
 
 
 def tile(params: Params) -> str:
-    """Write data/tiles/<name> and return one line of what was done."""
+    """Write data/tiles/<name> and metrics/tile.json, and return one line of what was done."""
     start = time.perf_counter()
     name = params.dataset.name
-    bad = BadFiles(params.dataset.on_bad_file == "skip")
-    images = find_source(name).read(find_root(params.dataset), params.dataset, bad)
+    bad_files = BadFiles(params.dataset.on_bad_file == "skip")
+    images = find_source(name).read(find_root(params.dataset), params.dataset, bad_files)
     with new_folder(tiles_folder(name)) as folder:
-        index = make_tiles(images, params.tile, folder, params.runtime.workers or os.cpu_count() or 1)
-    defective = (index["label"] == "defective").sum()
-    seconds = time.perf_counter() - start
-    return f"tile: {name}: {len(images)} images, {len(index)} tiles, {defective} of them defective, {seconds:.1f} s"
+        workers = params.runtime.workers or os.cpu_count() or 1
+        index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files)
+    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped)
+    write_json(TILE_METRICS, {name: counts})
+    line = f"tile: {name}: {counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"
+    left_out = f", {len(bad_files.skipped)} bad images left out (see {TILE_METRICS})" if bad_files.skipped else ""
+    return f"{line}{left_out}, {time.perf_counter() - start:.1f} s"
 
 
 if __name__ == "__main__":

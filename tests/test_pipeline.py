@@ -20,7 +20,8 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
     return {f"{verb}@{model}" for verb in verbs for model in models}
 
 
-ALL_AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank", "report"}
+AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank", "report"}
+ALL_AFTER_SPLIT = AFTER_SPLIT | {"describe"}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
         ("rank.truth", "exact", {"rank", "report"}),
         ("time.repeats", 3, of_models("time") | {"report"}),
         ("runtime.workers", 1, of_models("time") | {"report"}),
-        ("model.lr", 0.01, ALL_AFTER_SPLIT),
+        ("model.lr", 0.01, AFTER_SPLIT),
         ("family.vit.lr", 0.01, of_models("train", "explain", "score", "time", models={VIT}) | {"rank", "report"}),
         (f"models.{CNN}.lr", 0.01, of_models("train", "explain", "score", "time", models={CNN}) | {"rank", "report"}),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),

@@ -1,5 +1,6 @@
 """Stage split: its record and its line; what cannot be split leaves the earlier split alone."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,3 +65,17 @@ def test_missing_tiles_are_refused(params):
     other = replace(params, dataset=replace(params.dataset, name="boards"))
     with pytest.raises(InputError, match=r"data/tiles/boards/index\.parquet: missing; run the tile stage"):
         stage.split(other)
+
+
+def test_the_leakage_of_every_way_is_reported(params):
+    stage.split(params)
+    report = json.loads(Path("metrics/split.json").read_text())["pcb"]
+    assert report["in_use"] == "group"
+    assert set(report) == {"in_use", "group", "image", "tile"}
+    # the twelve test tiles are two whole boards; at random nearly every board has a tile in train
+    assert report["group"] == {
+        "test": 12,
+        **{f"{kind}_tiles": 0 for kind in ("source", "group", "pixels")},
+        **{f"{kind}_percent": 0 for kind in ("source", "group", "pixels")},
+    }
+    assert report["tile"]["source_tiles"] == report["tile"]["group_tiles"] == report["tile"]["test"] == 12

@@ -1,5 +1,6 @@
 """Stage tile: its record and its line; every bad input is one line, exit code 2, and leaves earlier tiles alone."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,3 +141,27 @@ def test_an_error_in_a_late_image_writes_nothing(params, tmp_path):
     with pytest.raises(Exception, match=r"07_a\.png: the image is truncated"):
         stage.tile(params)
     assert not list(Path("data/tiles").iterdir())
+
+
+def test_counts_go_into_the_metrics_and_no_times(params, tmp_path):
+    write_board(tmp_path / "root", "01_a", BOX)
+    write_board(tmp_path / "root", "02_b", seed=1)
+    (tmp_path / "root/images/Short/02_b.png").write_bytes(b"broken")
+    skipping = replace(params, dataset=replace(params.dataset, on_bad_file="skip"))
+    assert "1 of them defective, 1 bad images left out (see metrics/tile.json), " in stage.tile(skipping)
+    content = json.loads(Path("metrics/tile.json").read_text())
+    reason = content["pcb"].pop("skipped")
+    assert list(reason) == ["images/Short/02_b.png"]
+    assert "truncated" in reason["images/Short/02_b.png"]
+    assert content == {
+        "pcb": {
+            "images": 1,
+            "groups": 1,
+            "duplicates": 0,
+            "tiles": 6,
+            "defective": 1,
+            "classes": {"Short": 1, "good": 5},
+            "annotation": {"boxes": 6},
+            "truths": "boxes",
+        }
+    }

@@ -1,6 +1,7 @@
 """Reading tiles: the index as a table, pixels and truth memory-mapped from the shards."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +23,6 @@ class Tiles:
     def __len__(self) -> int:
         """Return the number of tiles."""
         return len(self.index)
-
-    def __getstate__(self) -> dict[str, object]:
-        """Leave the mapped shards out of pickles: a worker process maps them anew instead of copying them."""
-        return {"folder": self.folder, "index": self.index, "_shards": {}}
 
     def select(self, split: str | tuple[str, ...]) -> "Tiles":
         """Return the tiles of a split (or of several), in index order, rows numbered anew from 0.
@@ -66,6 +63,24 @@ class Tiles:
     def labels(self) -> np.ndarray:
         """(n,) bool: True is defective."""
         return (self.index["label"] == "defective").to_numpy(dtype=bool)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The values of `defect_class`, "good" first where there is any, the others sorted; after `select` of those."""
+        found = set(self.index["defect_class"])
+        return (*(("good",) if "good" in found else ()), *sorted(found - {"good"}))
+
+    def class_codes(self, classes: Sequence[str]) -> np.ndarray:
+        """Return (n,) int64: the place of each tile's `defect_class` in `classes`, the order of a model's logits.
+
+        Raises:
+            InputError: a tile is of a class that is not among them.
+        """
+        codes = pd.Index(classes).get_indexer(pd.Index(self.index["defect_class"]))
+        if (codes < 0).any():
+            strange = self.index["defect_class"].iloc[int(np.argmin(codes))]
+            raise InputError(f"{self.folder}: has tiles of class {strange!r}; known: {', '.join(classes)}")
+        return codes.astype(np.int64)
 
     @property
     def px(self) -> int:

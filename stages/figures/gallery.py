@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
-from PIL import Image
 
-from stages.runtime.records import new_file
+from stages.figures.drawing import BOXES_COLOUR, EXACT_COLOUR, outline, save
 
 HEATMAP_COLOURS = "viridis"  # perceptually uniform and readable with every colour vision deficiency
-BOXES_COLOUR, EXACT_COLOUR, PREDICTION_COLOUR = "#56b4e9", "#e69f00", "#ffffff"  # Okabe and Ito's, and white
+PREDICTION_COLOUR = "#ffffff"
 VERDICT_COLOURS = {"hit": "#00614a", "miss": "#b34700", "false alarm": "#8f2d6b", "correct": "#333333"}
 COLUMNS = ("tile", "truth", "heatmap", "prediction")
 PANEL, GAP, TOP, LEFT, RIGHT = 1.9, 0.06, 1.05, 0.1, 1.3  # inches
 DPI = 100
-PALETTE = 256  # colours of the PNG: a quarter of the bytes, and no difference that an eye sees at this scale
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def draw_gallery(path: Path, tiles: Sequence[GalleryTile], title: str) -> None:
         figure.text(x, middle + 0.07 / height, tile.verdict, fontsize=12, fontweight="bold", color=colour, va="bottom")
         label = "defective" if tile.defective else "good"
         figure.text(x, middle, f"is {label}\np(defect) {tile.probability:.3f}", fontsize=10, va="top", linespacing=1.4)
-    _save(canvas, path)
+    save(canvas, path)
 
 
 def _legend(figure: Figure, x: float, y: float, tiles: Sequence[GalleryTile]) -> None:
@@ -144,7 +140,7 @@ def _draw_truth(axes: Axes, tile: GalleryTile) -> None:
         picture[exact] = 0.45 * picture[exact] + 0.55 * np.array(to_rgb(EXACT_COLOUR))
     axes.imshow(picture, interpolation="antialiased")
     if "boxes" in tile.truths:
-        _outline(axes, tile.truths["boxes"], BOXES_COLOUR)
+        outline(axes, tile.truths["boxes"], BOXES_COLOUR)
     if not tile.truths:
         axes.text(
             0.5, 0.5, "label only", transform=axes.transAxes, ha="center", va="center", fontsize=10, color="white"
@@ -161,7 +157,7 @@ def _draw_heatmap(axes: Axes, tile: GalleryTile) -> None:
 def _draw_prediction(axes: Axes, tile: GalleryTile) -> None:
     picture = _grey(tile.image)
     axes.imshow(picture, interpolation="antialiased")
-    _outline(axes, tile.prediction, PREDICTION_COLOUR)
+    outline(axes, tile.prediction, PREDICTION_COLOUR)
 
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -175,26 +171,3 @@ def _grey(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     gain = min(2.0, 0.9 / max(high - low, 1e-6))
     stretched = np.clip(gain * (luminance - (low + high) / 2) + 0.45, 0, 0.95)
     return np.repeat(stretched[..., None], 3, axis=2)
-
-
-def _outline(axes: Axes, mask: NDArray[np.bool_], colour: str) -> None:
-    if not mask.any():
-        return
-    # a border of zeros closes the line around what touches the edge of the tile
-    padded = np.pad(mask.astype(np.float64), 1)
-    place = np.arange(-1, len(mask) + 1)
-    line = axes.contour(place, place, padded, levels=[0.5], colors=[colour], linewidths=1.6)
-    line.set(path_effects=[withStroke(linewidth=3.2, foreground="black")])
-    axes.set_xlim(-0.5, mask.shape[1] - 0.5)
-    axes.set_ylim(mask.shape[0] - 0.5, -0.5)
-
-
-def _save(canvas: FigureCanvasAgg, path: Path) -> None:
-    buffer = BytesIO()
-    canvas.print_rgba(buffer)
-    width, height = canvas.get_width_height()
-    picture = Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")
-    with new_file(path) as temporary:
-        # maximum coverage keeps the rare colours (the brightest of the heatmap, the outlines) that a median cut loses
-        few = picture.quantize(PALETTE, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-        few.save(temporary, format="PNG", optimize=True)

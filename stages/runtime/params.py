@@ -229,6 +229,7 @@ class Runtime:
 
     device: str
     workers: Annotated[int, at_least(0)]
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)

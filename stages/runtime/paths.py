@@ -40,6 +40,8 @@ def metrics_file(stage: str, model: str) -> Path:
     return Path("metrics") / stage / f"{model}.json"
 
 
+TILE_METRICS = Path("metrics/tile.json")
+SPLIT_METRICS = Path("metrics/split.json")
 RANK_METRICS = Path("metrics/rank.json")
 
 
@@ -48,6 +50,7 @@ def plot_file(kind: str, model: str, suffix: str) -> Path:
     return Path("plots") / kind / f"{model}{suffix}"
 
 
+CARD_PLOT = Path("plots/card.png")
 RANK_PLOT = Path("plots/rank.csv")
 TRUTHS_PLOT = Path("plots/truths.csv")
 REPORT = Path("plots/report.html")

@@ -1,7 +1,5 @@
 """Opening tiles: rows by position, splits, truth, and broken or missing files."""
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,12 +65,15 @@ def test_an_empty_selection_or_a_missing_split_is_refused(folder):
         open_tiles(folder).select("train")
 
 
-def test_mapped_shards_do_not_travel_in_pickles(folder):
-    tiles = open_tiles(folder)
-    images = tiles.images(np.arange(5))
-    packed = pickle.dumps(tiles)
-    assert len(packed) < images.nbytes
-    assert np.array_equal(pickle.loads(packed).images(np.arange(5)), images)
+def test_classes_and_their_codes(folder):
+    tiles = open_tiles(folder, write_split(folder, ["train", "train", "val", "test", "test"]))
+    assert tiles.classes == ("good", "short")
+    assert tiles.class_codes(("good", "short")).tolist() == [1, 1, 0, 0, 0]
+    assert tiles.class_codes(["spur", "short", "good"]).dtype == np.int64
+    assert tiles.class_codes(["spur", "short", "good"]).tolist() == [1, 1, 2, 2, 2]
+    assert tiles.select("train").classes == ("short",)
+    with pytest.raises(InputError, match=r"has tiles of class 'good'; known: short"):
+        tiles.class_codes(["short"])
 
 
 def test_missing_and_broken_files_are_refused(folder):

@@ -1,6 +1,7 @@
 """Windows, truth and labels of tiles, by hand; shards that do not depend on the number of workers."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box
 from stages.datasets.tiles import open_tiles
-from stages.datasets.tiling import Window, cut_image, make_tiles, window_starts, windows
+from stages.datasets.tiling import Window, cut_image, make_tiles, pixels_sha, window_starts, windows
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import TILE, noise, source_image, write_pixels
 
@@ -139,7 +141,7 @@ def test_no_mask_file_means_that_nothing_is_defective(tmp_path):
 def test_a_label_belongs_to_the_whole_image(tmp_path):
     path = write_pixels(tmp_path / "a.png", noise(36, 40))
     cut = cut_image(source_image(path, label="defective"), TILE)
-    assert cut.images.shape == (1, 20, 20, 3)
+    assert np.shape(cut.images) == (1, 20, 20, 3)
     assert cut.truths == {}
     (row,) = cut.rows
     assert (row["width"], row["height"], row["label"], row["annotation"]) == (40, 36, "defective", "label")
@@ -217,7 +219,7 @@ def test_the_index_has_the_columns_agreed_on(tmp_path):
     index = make_tiles(many(tmp_path, 2), TILE, tmp_path, 1)
     assert list(index.columns) == [
         *("tile_id", "source", "group", "official", "x", "y", "width", "height", "defect_px", "exact_px"),
-        *("label", "defect_class", "annotation", "shard", "row"),
+        *("label", "defect_class", "annotation", "pixels_sha", "shard", "row"),
     ]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "index.parquet"), index)
     for column in ("x", "y", "width", "height", "defect_px", "exact_px", "shard", "row"):
@@ -235,7 +237,7 @@ def test_few_images_are_held_at_a_time(tmp_path, monkeypatch):
 
     monkeypatch.setattr("stages.datasets.tiling.cut_image", counted)
     append = "stages.datasets.tiling.ShardWriter.append"
-    monkeypatch.setattr(append, lambda self, rows: alive.__setitem__(0, alive[0] - (rows.ndim == 4)))
+    monkeypatch.setattr(append, lambda self, rows: alive.__setitem__(0, alive[0] - isinstance(rows, list)))
     make_tiles(many(tmp_path, 12), TILE, tmp_path, 2)
     assert most[0] <= 5  # 2 x workers ahead and the one being written
 
@@ -244,3 +246,39 @@ def test_images_with_unlike_truths_are_refused(tmp_path):
     images = many(tmp_path, 2)
     with pytest.raises(InputError, match=r"1\.png: has \['boxes', 'images'\] but the images before it have"):
         make_tiles([replace(images[0], boxes=None, label="good"), images[1]], TILE, tmp_path, 1)
+
+
+def test_identical_pixels_have_one_hash_whatever_the_file(tmp_path):
+    pixels = noise(20, 30)
+    paths = [write_pixels(tmp_path / name, pixels) for name in ("a.png", "b.bmp")]
+    others = [write_pixels(tmp_path / "c.png", noise(20, 30, 1)), write_pixels(tmp_path / "d.png", pixels[:, ::-1])]
+    found = [cut_image(source_image(path, boxes=()), TILE).rows[0]["pixels_sha"] for path in paths + others]
+    assert found[0] == found[1] == sha256(b"(20, 30, 3)" + pixels.tobytes()).hexdigest()[:16]
+    assert len(set(found)) == 3
+
+
+def test_the_shape_is_part_of_the_hash():
+    assert pixels_sha(np.zeros((2, 3, 3), np.uint8)) != pixels_sha(np.zeros((3, 2, 3), np.uint8))
+
+
+def test_broken_images_are_left_out_counted_and_named(tmp_path, capsys):
+    images = many(tmp_path, 5)
+    for name in ("0.png", "3.png"):  # the first image, too, which decides what shards there are
+        (tmp_path / "in" / name).write_bytes(b"broken")
+    bad_files = BadFiles(skip=True)
+    (tmp_path / "skipped").mkdir()
+    index = make_tiles(images, TILE, tmp_path / "skipped", 2, bad_files=bad_files)
+    assert [item["file"] for item in bad_files.skipped] == ["0.png", "3.png"]
+    assert capsys.readouterr().err.count("warning: left out") == 2
+    (tmp_path / "whole").mkdir()
+    whole = make_tiles([images[number] for number in (1, 2, 4)], TILE, tmp_path / "whole", 2)
+    pd.testing.assert_frame_equal(index, whole)
+    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("skipped", "whole")]
+    assert files[0] == files[1]
+
+
+def test_nothing_left_is_refused(tmp_path):
+    images = many(tmp_path, 1)
+    (tmp_path / "in/0.png").write_bytes(b"")
+    with pytest.raises(InputError, match="none of its images could be used"):
+        make_tiles(images, TILE, tmp_path, 1, bad_files=BadFiles(skip=True))

@@ -115,6 +115,7 @@ def test_a_number_in_any_notation_becomes_a_float(tmp_path: Path, text: str, val
         ("score.probability_threshold", 1, "score.probability_threshold is 1; expected 0 or more and less than 1"),
         ("time.repeats", 1, "time.repeats is 1; expected 2 or more"),
         ("runtime.workers", -1, "runtime.workers is -1; expected 0 or more"),
+        ("runtime.cluster", 8786, "runtime.cluster is 8786; expected text"),
         ("models", {}, "models is empty; expected at least one model"),
     ],
 )

@@ -1,0 +1,32 @@
+"""What a set of tiles holds, in numbers for metrics/tile.json."""
+
+from typing import Any
+
+import pandas as pd
+
+
+def count_tiles(index: pd.DataFrame, truths: tuple[str, ...], skipped: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the numbers of images, groups, tiles, defective tiles and tiles of each class, and what is known of them.
+
+    Args:
+        index: the tile index.
+        truths: kinds of truth that the tiles have.
+        skipped: {"file", "reason"} of each image that was left out (`dataset.on_bad_file: skip`).
+
+    Returns:
+        `images` and `groups` of which there are tiles; `duplicates`: images whose pixels another one has, too;
+        `tiles`, `defective`; `classes`: tiles by `defect_class`; `annotation`: tiles by what decided their label (mask,
+        boxes or label); `truths`, "" by labels alone; `skipped`: reason by file.
+    """
+    images = index.drop_duplicates("source")
+    return {
+        "images": len(images),
+        "groups": int(index["group"].nunique()),
+        "duplicates": int(images["pixels_sha"].duplicated(keep=False).sum()),
+        "tiles": len(index),
+        "defective": int((index["label"] == "defective").sum()),
+        "classes": index["defect_class"].value_counts().sort_index().to_dict(),
+        "annotation": index["annotation"].value_counts().sort_index().to_dict(),
+        "truths": ", ".join(truths),  # DVC shows no lists
+        "skipped": {item["file"]: item["reason"] for item in skipped},
+    }

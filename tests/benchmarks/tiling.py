@@ -1,0 +1,85 @@
+"""`python -m tests.benchmarks.tiling --root FOLDER --dataset NAME`: what tiling costs beside decoding, in one run.
+
+In turns, with the same number of threads: decode all images and do nothing else; cut them into shards and index; the
+whole stage with its reader. Prints the medians of wall and processor seconds and their ratios to decoding
+(the aim: 1.5).
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from stages.datasets.images import read_image
+from stages.datasets.sources import find_source
+from stages.datasets.tiles import open_tiles
+from stages.datasets.tiling import make_tiles
+from stages.runtime.params import read_params
+
+
+def main() -> None:
+    """Measure one data set and print one line for each kind of work."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--mode", choices=("window", "resize"), default="window")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where tiles are written and removed again")
+    arguments = parser.parse_args()
+    tile = replace(read_params().tile, mode=arguments.mode)
+    read = find_source(arguments.dataset).read
+    images = read(arguments.root)
+    described: dict[str, object] = {}
+
+    def decode() -> None:
+        with ThreadPoolExecutor(arguments.workers) as pool:
+            for _ in pool.map(lambda image: read_image(image.path).shape, images):
+                pass
+
+    def cut() -> None:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            index = make_tiles(images, tile, Path(folder), arguments.workers)
+            described["tiles"] = len(index)
+            described["defective"] = int((index["label"] == "defective").sum())
+            described["truths"] = open_tiles(Path(folder)).truths
+
+    def stage() -> None:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            make_tiles(read(arguments.root), tile, Path(folder), arguments.workers)
+
+    calls = {"decode": decode, "cut": cut, "read and cut": stage}
+    for call in calls.values():
+        call()  # the page cache is warm for all
+    wall, processor = in_turns(calls, arguments.repeats)
+    load = os.getloadavg()[0]
+    print(f"{arguments.dataset}: {len(images)} images, {described}, {arguments.workers} threads, load {load:.1f}")
+    for name in calls:
+        print(
+            f"{name:14} {wall[name]:6.2f} s wall, {wall[name] / wall['decode']:.2f} x decode; "
+            f"{processor[name]:6.2f} s processor, {processor[name] / processor['decode']:.2f} x"
+        )
+
+
+def in_turns(calls: dict[str, Callable[[], None]], repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the median wall and processor seconds of each call."""
+    wall: dict[str, list[float]] = {name: [] for name in calls}
+    processor: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+            call()
+            wall[name].append(time.perf_counter() - start)
+            after = resource.getrusage(resource.RUSAGE_SELF)
+            processor[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return tuple({name: statistics.median(values) for name, values in table.items()} for table in (wall, processor))  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    main()
