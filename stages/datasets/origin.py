@@ -8,7 +8,6 @@ from stages.datasets.layout import files_below
 from stages.datasets.sources import Source
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
-from stages.runtime.records import write_json
 
 SOURCE_FILE = "SOURCE.json"
 
@@ -33,23 +32,19 @@ def describe_files(root: Path) -> dict[str, Any]:
     return {"files": len(paths), "bytes": total_bytes, "sha256": whole.hexdigest()}
 
 
-def write_source(folder: Path, name: str, source: Source, root: Path, origin: dict[str, Any]) -> dict[str, Any]:
-    """Check that the source's reader can read `root`, write `folder`/SOURCE.json and return what it says.
+def describe_source(name: str, source: Source, root: Path, images: int) -> dict[str, Any]:
+    """Return what SOURCE.json says about the files below `root`, of which the reader made `images` images.
 
     Raises:
-        InputError: the data set cannot be read.
+        InputError: a file cannot be read.
     """
-    images = source.read(root)
-    record = {
+    return {
         "dataset": name,
         "licence": source.licence,
-        "images": len(images),
+        "images": images,
         "annotations_without_image": source.unused(root) if source.unused else 0,
         **describe_files(root),
-        **origin,
     }
-    write_json(folder / SOURCE_FILE, record)
-    return record
 
 
 def _hash_file(path: Path) -> tuple[int, str]:

@@ -37,10 +37,18 @@ Task = Literal["binary", "multiclass"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Which data set, and where a copy of it is (null: the download stage fetches or generates it)."""
+    """Which data set, where a copy of it is (null: the download stage fetches or generates it), its second truth."""
 
     name: str
     root: str | None
+    archive_sha256: str | None
+    derive_masks: bool
+
+    def __post_init__(self) -> None:
+        if self.archive_sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.archive_sha256):
+            raise InputError(
+                f"params.yaml: dataset.archive_sha256 is {self.archive_sha256!r}; expected 64 digits 0-9, a-f"
+            )
 
 
 @dataclass(frozen=True)
