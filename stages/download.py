@@ -1,9 +1,9 @@
 """Stage `download`: have the data set on disk and record in SOURCE.json where it came from.
 
-`dataset.root` given: nothing is copied and nothing written there; the record holds a checksum of the files. DVC does not
-watch that folder: after changing files in it run `dvc repro -f download`. Otherwise `boards` is generated and the others
-are fetched from Kaggle; a download that was cut off goes on when the stage runs again. Where a data set has clean
-templates, exact masks are derived from them into data/raw/<name>/masks (`dataset.derive_masks`).
+`dataset.root` given: nothing is copied and nothing written there; the record holds a checksum of the files. DVC does
+not watch that folder: after changing files in it run `dvc repro -f download`. Otherwise `boards` is generated and the
+others are fetched from Kaggle; a download that was cut off goes on when the stage runs again. Where a data set has
+clean templates, exact masks are derived from them into data/raw/<name>/masks (`dataset.derive_masks`).
 """
 
 import dataclasses
