@@ -122,7 +122,7 @@ def change_mask(pixels: np.ndarray, clean: np.ndarray, boxes: Iterable[Box]) -> 
     difference outside the boxes. Then inside each box grown by 4 px: closing (5 px disc) against compression noise in
     the paint, opening (3 px disc) against specks; a component counts when it has 9 px or more, touches the box itself
     and somewhere differs by 2 t. Last, a component loses pixels with d <= 0.35 x its median: compression
-    spreads a strong change over its edge.
+    spreads a strong change over its edge; then holes are filled and crumbs under 9 px dropped.
 
     Args:
         pixels: H W 3 uint8.
@@ -168,8 +168,18 @@ def _changed(difference: np.ndarray, inside: tuple[slice, slice], threshold: int
     for number in range(1, count):
         part = parts == number
         if areas[number, cv2.CC_STAT_AREA] >= MIN_PX and part[inside].any() and grey[part].max() >= 2 * threshold:
-            found |= part & (grey > EDGE_FRACTION * np.median(grey[part]))
+            found |= _without_blur(part, grey)
     return found
+
+
+def _without_blur(part: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """Return the component without its faint edge, filled, without crumbs."""
+    strong = (part & (grey > EDGE_FRACTION * np.median(grey[part]))).astype(np.uint8)
+    closed = cv2.morphologyEx(strong, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    count, parts, areas, _ = cv2.connectedComponentsWithStats(closed & part, connectivity=8)
+    kept = [number for number in range(1, count) if areas[number, cv2.CC_STAT_AREA] >= MIN_PX]
+    outlines, _ = cv2.findContours(np.isin(parts, kept).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(strong), outlines, -1, 1, cv2.FILLED) > 0
 
 
 def _write_mask(image: SourceImage, reference: Reference, folder: Path) -> tuple[int, int]:
