@@ -135,10 +135,8 @@ def test_a_failed_download_leaves_what_arrived_for_the_next_run(params, monkeypa
     use_client(monkeypatch, fail)
     with pytest.raises(InputError, match=r"akhatova/pcb-defects: not downloaded.*set dataset\.root to your own copy"):
         stage.download(with_dataset(params, "pcb"))
-    assert [path.as_posix() for path in Path("data/raw").rglob("*")] == [
-        "data/raw/.pcb.download",
-        "data/raw/.pcb.download/half.zip",
-    ]
+    assert [path.as_posix() for path in Path("data/raw").rglob("*.zip")] == ["data/raw/.pcb.download/None/half.zip"]
+    assert [path.name for path in Path("data/raw").iterdir()] == [".pcb.download"]
 
 
 def test_a_missing_root_and_a_root_that_would_be_overwritten_are_refused(params, tmp_path):

@@ -36,9 +36,7 @@ def fetch_kaggle(slug: str, folder: Path, cache: Path, expected_sha256: str | No
         InputError: no or wrong credentials, no network, no such data set, not enough disk, or an archive that is
             damaged, hostile or not the expected one. The message names dataset.root, which needs no download.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    archive = cache / f"{slug.split('/')[1]}.zip"
-    about = _download(slug, archive)
+    about, archive = _download(slug, cache)
     with archive.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     origin = {
@@ -62,8 +60,11 @@ def fetch_kaggle(slug: str, folder: Path, cache: Path, expected_sha256: str | No
     return origin
 
 
-def _download(slug: str, archive: Path) -> Any:
-    """Have the complete archive on disk and return what Kaggle says about the data set.
+def _download(slug: str, cache: Path) -> tuple[Any, Path]:
+    """Return what Kaggle says about the data set, and its complete archive in `cache`/<version>.
+
+    The version is part of the path because the client takes any local file that is not shorter than the archive for
+    the archive.
 
     The client is imported here and nowhere else, because its import reads credentials and prints; what it prints is
     dropped, since the errors below say the same in one line.
@@ -72,11 +73,13 @@ def _download(slug: str, archive: Path) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             api = importlib.import_module("kaggle").api
             about = _describe(api, slug)
+            archive = cache / str(about.current_version_number) / f"{slug.split('/')[1]}.zip"
+            archive.parent.mkdir(parents=True, exist_ok=True)
             missing_bytes = (about.total_bytes or 0) - (archive.stat().st_size if archive.is_file() else 0)
             free_bytes = shutil.disk_usage(archive.parent).free
             if missing_bytes > free_bytes:  # the client would try a full disk for a minute
                 raise InputError(
-                    f"{archive.parent}: {free_bytes / 1e6:.0f} MB free, but {slug} has {missing_bytes / 1e6:.0f} MB to "
+                    f"{cache}: {free_bytes / 1e6:.0f} MB free, but {slug} has {missing_bytes / 1e6:.0f} MB to "
                     f"come; make room, {OWN_COPY}"
                 )
             api.dataset_download_files(slug, path=str(archive.parent), quiet=True, unzip=False)
@@ -88,7 +91,7 @@ def _download(slug: str, archive: Path) -> Any:
         raise InputError(_reason(slug, error)) from None
     if not archive.is_file():
         raise InputError(f"{slug}: Kaggle sent no archive; set dataset.root to your own copy")
-    return about
+    return about, archive
 
 
 def _describe(api: Any, slug: str) -> Any:

@@ -32,6 +32,7 @@ class Kaggle:
     archive: bytes = b""
     etag: str = '"one"'
     status: int = 200
+    version: int = 3
     port: int = 0
     total_bytes: int | None = None
     cuts: int = 0  # so many transfers end after `cut_after` bytes
@@ -66,7 +67,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._json(kaggle.status, {"code": kaggle.status, "message": "no"})
         if call == "GetDataset":
             total = len(kaggle.archive) if kaggle.total_bytes is None else kaggle.total_bytes
-            return self._json(200, {"currentVersionNumber": 3, "licenseName": "CC0-1.0", "totalBytes": total})
+            return self._json(
+                200, {"currentVersionNumber": kaggle.version, "licenseName": "CC0-1.0", "totalBytes": total}
+            )
         assert call == "DownloadDataset", call
         self.send_response(302)
         self.send_header("Location", f"http://{STORAGE}/archive.zip?signature=1")

@@ -68,7 +68,7 @@ def test_a_disk_that_fills_up_keeps_the_partial_archive_and_nothing_else(tmp_pat
         InputError, match=r"set: cannot be written \(.*No space left on device\); what was there before"
     ):
         fetch(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["cache", "cache/name.zip"]
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")] == ["cache/7/name.zip"]
 
 
 def test_a_disk_that_fills_up_while_unpacking_keeps_the_archive(tmp_path, monkeypatch):
@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_while_unpacking_keeps_the_archive(tmp_path, monkey
     monkeypatch.setattr("stages.datasets.archives.shutil.copyfileobj", fill)
     with pytest.raises(InputError, match="No space left on device"):
         fetch(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["cache", "cache/name.zip"]
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")] == ["cache/7/name.zip"]
 
 
 def test_a_client_that_is_not_installed_or_sends_nothing(tmp_path, monkeypatch):

@@ -120,7 +120,7 @@ def test_a_connection_that_is_always_cut_fails_and_the_next_run_goes_on(kaggle, 
 def test_a_killed_run_goes_on_unless_the_archive_has_changed(kaggle, tmp_path, etag):
     kaggle.archive, kaggle.cuts, kaggle.cut_after, kaggle.stall = packed(), 1, 2 * MEGABYTE, True
     process = start_download(tmp_path, kaggle.port)
-    partial = tmp_path / "data/raw/.magnetic_tile.download/magnetic-tile-surface-defects.zip"
+    partial = tmp_path / "data/raw/.magnetic_tile.download/3/magnetic-tile-surface-defects.zip"
     assert kaggle.stalled.wait(60)
     while not (partial.is_file() and partial.stat().st_size == 2 * MEGABYTE):
         assert process.poll() is None
@@ -134,6 +134,15 @@ def test_a_killed_run_goes_on_unless_the_archive_has_changed(kaggle, tmp_path, e
     assert ("Range" in kaggle.transfers()[-1]) == (etag == '"one"')
     record = json.loads((tmp_path / "data/raw/magnetic_tile/SOURCE.json").read_text())
     assert record["archive_sha256"] == sha256(kaggle.archive).hexdigest()
+
+
+def test_what_an_older_version_left_is_not_taken_for_the_archive(kaggle, tmp_path):
+    kaggle.archive, kaggle.version = packed(), 4
+    left = tmp_path / "data/raw/.magnetic_tile.download/3/magnetic-tile-surface-defects.zip"
+    write_text(left, "x" * (len(kaggle.archive) + 1))
+    assert download(tmp_path, kaggle)[0] == 0
+    assert json.loads((tmp_path / "data/raw/magnetic_tile/SOURCE.json").read_text())["version"] == 4
+    assert not left.exists()
 
 
 def link():
