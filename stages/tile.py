@@ -6,11 +6,12 @@ import time
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.counts import count_tiles
 from stages.datasets.sources import find_root, find_source
+from stages.datasets.templates import MASKS, attach_masks
 from stages.datasets.tiles import open_tiles
 from stages.datasets.tiling import make_tiles
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
-from stages.runtime.paths import TILE_METRICS, tiles_folder
+from stages.runtime.paths import TILE_METRICS, raw_folder, tiles_folder
 from stages.runtime.records import new_folder, write_json
 
 
@@ -20,6 +21,7 @@ def tile(params: Params) -> str:
     name = params.dataset.name
     bad_files = BadFiles(params.dataset.on_bad_file == "skip")
     images = find_source(name).read(find_root(params.dataset), params.dataset, bad_files)
+    images = attach_masks(images, raw_folder(params.dataset) / MASKS)
     with new_folder(tiles_folder(name)) as folder:
         workers = params.runtime.workers or os.cpu_count() or 1
         index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from stages import download as stage
+from stages.datasets.tiles import open_tiles
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
-from tests.datasets.small_sets import write_board, write_magnetic, write_text
+from stages.tile import tile
+from tests.datasets.small_sets import TILE, write_board, write_magnetic, write_pixels, write_text
 
 
 @pytest.fixture
@@ -23,8 +25,9 @@ def params(tmp_path, monkeypatch):
     return real
 
 
-def with_dataset(params, name, root=None):
-    return replace(params, dataset=replace(params.dataset, name=name, root=None if root is None else str(root)))
+def with_dataset(params, name, root=None, derive_masks=False):
+    root = None if root is None else str(root)
+    return replace(params, dataset=replace(params.dataset, name=name, root=root, derive_masks=derive_masks))
 
 
 def record(name):
@@ -57,6 +60,25 @@ def test_the_record_changes_with_the_files_and_not_with_their_place(params, tmp_
     assert records[2]["sha256"] != records[1]["sha256"]
 
 
+def test_exact_masks_are_made_beside_the_record_and_used_by_the_tile_stage(params, tmp_path):
+    root = tmp_path / "mine"
+    clean = np.full((40, 60, 3), 90, np.uint8)
+    painted = clean.copy()
+    painted[10:18, 20:30] = 200
+    write_board(root, "01_a", (15, 5, 40, 30))
+    write_pixels(root / "images/Short/01_a.png", painted)
+    write_pixels(root / "PCB_USED/01.JPG", clean)
+    before = sorted(root.rglob("*"))
+    line = stage.download(with_dataset(params, "pcb", root, derive_masks=True))
+    assert line.endswith(", exact masks of 1 of 1 boxes")
+    assert sorted(root.rglob("*")) == before
+    assert record("pcb")["masks"]["references"] == {"01": "template"}
+    tile(replace(with_dataset(params, "pcb", root), tile=TILE))
+    tiles = open_tiles(Path("data/tiles/pcb"))
+    assert tiles.truths == ("boxes", "exact")
+    assert tiles.index["annotation"].unique().tolist() == ["mask"]
+
+
 def test_boards_are_generated(params, monkeypatch):
     def generate(boards, folder):
         write_board(folder, "01_a", (1, 1, 10, 10), seed=boards.seed)
@@ -85,6 +107,8 @@ def test_a_failed_generation_leaves_the_earlier_boards_alone(params, monkeypatch
 
 def use_client(monkeypatch, download):
     api = types.SimpleNamespace(dataset_download_files=download)
+    about = types.SimpleNamespace(current_version_number=None, license_name=None, total_bytes=None)
+    monkeypatch.setattr("stages.datasets.fetch._describe", lambda api, slug: about)
     monkeypatch.setitem(sys.modules, "kaggle", types.SimpleNamespace(api=api))
 
 
@@ -103,7 +127,7 @@ def test_kaggle_is_asked_without_a_root(params, tmp_path, monkeypatch):
     assert record("magnetic_tile")["files"] == 2
 
 
-def test_a_failed_download_leaves_nothing(params, monkeypatch):
+def test_a_failed_download_leaves_what_arrived_for_the_next_run(params, monkeypatch):
     def fail(slug, path, **_):
         (Path(path) / "half.zip").write_bytes(b"PK")
         raise SystemExit(1)
@@ -111,7 +135,8 @@ def test_a_failed_download_leaves_nothing(params, monkeypatch):
     use_client(monkeypatch, fail)
     with pytest.raises(InputError, match=r"akhatova/pcb-defects: not downloaded.*set dataset\.root to your own copy"):
         stage.download(with_dataset(params, "pcb"))
-    assert list(Path("data/raw").iterdir()) == []
+    assert [path.as_posix() for path in Path("data/raw").rglob("*.zip")] == ["data/raw/.pcb.download/None/half.zip"]
+    assert [path.name for path in Path("data/raw").iterdir()] == [".pcb.download"]
 
 
 def test_a_missing_root_and_a_root_that_would_be_overwritten_are_refused(params, tmp_path):

@@ -1,81 +1,118 @@
-"""Fetching a data set from Kaggle with the official client, and unpacking it without trusting the archive."""
+"""Fetching a data set from Kaggle with the official client."""
 
 import contextlib
 import importlib
 import io
 import shutil
-import stat
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
 
+from stages.datasets.archives import unpack
 from stages.runtime.errors import InputError
+from stages.runtime.records import DISK_TROUBLE
 
-MAX_FILES = 200_000
-MAX_BYTES = 50 * 2**30  # unpacked; the largest data set of the table has about 2 GiB
+OWN_COPY = "or set dataset.root to your own copy"
 
 
-def fetch_kaggle(slug: str, folder: Path) -> None:
-    """Download the data set `slug` (owner/name) from Kaggle and unpack it into `folder`.
+def fetch_kaggle(slug: str, folder: Path, cache: Path, expected_sha256: str | None = None) -> dict[str, Any]:
+    """Download the data set `slug` (owner/name) from Kaggle, unpack it into `folder` and return where it came from.
 
-    The client is imported here and nowhere else, because its import reads credentials and prints; what it prints is
-    dropped, since the error below says the same in one line.
+    The archive arrives in `cache`, which outlives a failed or killed run: the client resumes there when the server's
+    ETag and length are unchanged, else it starts again. It checks the bytes that arrive against Content-Length. A
+    damaged or hostile archive is removed, so that the next run fetches it anew; after success the cache is removed.
+
+    Args:
+        slug: owner/name.
+        folder: existing folder that takes the content.
+        cache: folder for the archive, on the same disk.
+        expected_sha256: of the archive; None: not checked.
+
+    Returns:
+        origin, version (Kaggle's number, None if unknown), licence_at_origin (its name there), archive_bytes,
+        archive_sha256.
 
     Raises:
-        InputError: no credentials, no network, no such data set, or an archive that is broken or hostile. The message
-            names dataset.root, which needs no download.
+        InputError: no or wrong credentials, no network, no such data set, not enough disk, or an archive that is
+            damaged, hostile or not the expected one. The message names dataset.root, which needs no download.
     """
-    archives = folder / ".archive"
-    archives.mkdir(parents=True)
+    about, archive = _download(slug, cache)
+    with archive.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    origin = {
+        "origin": f"kaggle.com/datasets/{slug}",
+        "version": about.current_version_number,
+        "licence_at_origin": about.license_name,
+        "archive_bytes": archive.stat().st_size,
+        "archive_sha256": digest,
+    }
+    try:
+        if expected_sha256 not in (None, digest):
+            raise InputError(
+                f"{archive.name}: its SHA-256 is {digest}, but dataset.archive_sha256 is {expected_sha256}; "
+                f"correct or null that parameter, {OWN_COPY}"
+            )
+        unpack(archive, folder)
+    except InputError:
+        shutil.rmtree(cache)
+        raise
+    shutil.rmtree(cache)
+    return origin
+
+
+def _download(slug: str, cache: Path) -> tuple[Any, Path]:
+    """Return what Kaggle says about the data set, and its complete archive in `cache`/<version>.
+
+    The version is part of the path because the client takes any local file that is not shorter than the archive for
+    the archive.
+
+    The client is imported here and nowhere else, because its import reads credentials and prints; what it prints is
+    dropped, since the errors below say the same in one line.
+    """
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             api = importlib.import_module("kaggle").api
-            api.dataset_download_files(slug, path=str(archives), quiet=True, unzip=False)
-        files = list(archives.glob("*.zip"))
-        if len(files) != 1:
-            raise InputError(f"{slug}: Kaggle sent {len(files)} archives instead of one; set dataset.root to a copy")
+            about = _describe(api, slug)
+            archive = cache / str(about.current_version_number) / f"{slug.split('/')[1]}.zip"
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            missing_bytes = (about.total_bytes or 0) - (archive.stat().st_size if archive.is_file() else 0)
+            free_bytes = shutil.disk_usage(archive.parent).free
+            if missing_bytes > free_bytes:  # the client would try a full disk for a minute
+                raise InputError(
+                    f"{cache}: {free_bytes / 1e6:.0f} MB free, but {slug} has {missing_bytes / 1e6:.0f} MB to "
+                    f"come; make room, {OWN_COPY}"
+                )
+            api.dataset_download_files(slug, path=str(archive.parent), quiet=True, unzip=False)
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # the client raises many kinds and calls exit() without credentials
-        reason = " ".join(str(error).split()) or "no message"
-        raise InputError(
-            f"{slug}: not downloaded from Kaggle ({type(error).__name__}: {reason[:120]}); give credentials "
-            "(KAGGLE_API_TOKEN, or ~/.kaggle/access_token) and a network, or set dataset.root to your own copy"
-        ) from None
-    unpack(files[0], folder)
-    shutil.rmtree(archives)
+        if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+            raise
+        raise InputError(_reason(slug, error)) from None
+    if not archive.is_file():
+        raise InputError(f"{slug}: Kaggle sent no archive; set dataset.root to your own copy")
+    return about, archive
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip file into `folder`: plain files and folders only, all of them inside it.
-
-    Raises:
-        InputError: an entry leaves the folder, is a link or is encrypted, there are more than 200,000 files or 50 GiB,
-            or the archive is damaged. All names are checked before anything is written.
-    """
-    try:
-        with zipfile.ZipFile(archive) as content:
-            entries = content.infolist()
-            if len(entries) > MAX_FILES or sum(entry.file_size for entry in entries) > MAX_BYTES:
-                raise InputError(f"{archive.name}: more than {MAX_FILES} files or {MAX_BYTES} bytes; nothing unpacked")
-            targets = [folder / _safe_name(entry, archive.name) for entry in entries]
-            for entry, target in zip(entries, targets, strict=True):
-                if entry.is_dir():
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with content.open(entry) as packed, target.open("wb") as unpacked:
-                    shutil.copyfileobj(packed, unpacked, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(
-            f"{archive.name}: damaged or encrypted ({error}); download again or set dataset.root"
-        ) from None
+def _describe(api: Any, slug: str) -> Any:
+    types = importlib.import_module("kagglesdk.datasets.types.dataset_api_service")
+    request = types.ApiGetDatasetRequest()
+    request.owner_slug, request.dataset_slug = slug.split("/")
+    with api.build_kaggle_client() as client:
+        return client.datasets.dataset_api_client.get_dataset(request)
 
 
-def _safe_name(entry: zipfile.ZipInfo, archive: str) -> PurePosixPath:
-    name = PurePosixPath(entry.filename)
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    outside = name.is_absolute() or ".." in name.parts or "\\" in entry.filename or ":" in entry.filename
-    if outside or not name.parts or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise InputError(f"{archive}: entry {entry.filename!r} leaves the folder or is a link; nothing unpacked")
-    return name
+def _reason(slug: str, error: BaseException) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status in (401, 403):
+        return (
+            f"{slug}: Kaggle refuses the credentials ({status}); give valid ones (KAGGLE_API_TOKEN, "
+            f"~/.kaggle/access_token or kaggle.json), accept the terms on its page, {OWN_COPY}"
+        )
+    if status == 404:
+        return f"{slug}: Kaggle has no such data set (404); set dataset.root to your own copy"
+    text = " ".join(str(error).split())[:120] or "no message"
+    return (
+        f"{slug}: not downloaded from Kaggle ({type(error).__name__}: {text}); run again to go on where it stopped, "
+        f"check network and credentials (KAGGLE_API_TOKEN, ~/.kaggle/access_token), {OWN_COPY}"
+    )

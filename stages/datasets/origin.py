@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from stages.datasets.bad_files import BadFiles
+from stages.datasets.images import SourceImage
 from stages.datasets.layout import files_below
-from stages.datasets.sources import find_source
+from stages.datasets.sources import Source
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 from stages.runtime.progress import progress
-from stages.runtime.records import write_json
 
 SOURCE_FILE = "SOURCE.json"
 
@@ -35,25 +34,20 @@ def describe_files(root: Path) -> dict[str, Any]:
     return {"files": len(paths), "bytes": total_bytes, "sha256": whole.hexdigest()}
 
 
-def write_source(folder: Path, options: Dataset, root: Path, origin: dict[str, Any]) -> dict[str, Any]:
-    """Check that the data set's reader can read `root`, write `folder`/SOURCE.json and return what it says.
+def describe_source(name: str, source: Source, root: Path, images: list[SourceImage], bad: BadFiles) -> dict[str, Any]:
+    """Return what SOURCE.json says about the files below `root`, of which the reader made `images`, `bad` left out.
 
     Raises:
-        InputError: the data set cannot be read.
+        InputError: a file cannot be read.
     """
-    source, bad = find_source(options.name), BadFiles(options.on_bad_file == "skip")
-    images = source.read(root, options, bad)
-    record = {
-        "dataset": options.name,
+    return {
+        "dataset": name,
         "licence": source.licence,
         "images": len(images),
         "left_out": bad.skipped,
         "annotations_without_image": source.unused(root) if source.unused else 0,
         **describe_files(root),
-        **origin,
     }
-    write_json(folder / SOURCE_FILE, record)
-    return record
 
 
 def _hash_file(path: Path) -> tuple[int, str]:

@@ -62,6 +62,8 @@ class Dataset:
     unannotated: Literal["error", "good"] = "error"
     group_pattern: str | None = None
     defect_probability: Annotated[float, between(0, 1)] = 0.5
+    archive_sha256: str | None = None
+    derive_masks: bool = True
     keys: AnnotationKeys = dataclasses.field(default_factory=AnnotationKeys)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,10 @@ class Dataset:
             re.compile(self.group_pattern or "")
         except re.error as error:
             raise InputError(f"params.yaml: dataset.group_pattern is not a regular expression ({error})") from None
+        if self.archive_sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.archive_sha256):
+            raise InputError(
+                f"params.yaml: dataset.archive_sha256 is {self.archive_sha256!r}; expected 64 digits 0-9, a-f"
+            )
 
 
 @dataclass(frozen=True)
