@@ -1,7 +1,7 @@
 """Heatmaps that know nothing of the model, to be scored like any other; and the best that a resolution allows.
 
-Each gives (n, h, w) float32 maps on a grid of choice (see `stages.metrics.geometry`), so that a control has the resolution
-of the method that it is compared with. A method that does not beat all of them has shown nothing.
+Each gives (n, h, w) float32 maps on a grid of choice (see `stages.metrics.geometry`), so that a control has the
+resolution of the method that it is compared with. A method that does not beat all of them has shown nothing.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def centre_prior(
 
 
 def random_map(tile_ids: Sequence[str], height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
-    """Return cells drawn evenly from 0..1, for each tile from a seed of its own: the same whatever tiles are with it."""
+    """Return cells drawn evenly from 0..1, by a seed of each tile's own: the same whatever tiles are with it."""
     maps = np.empty((len(tile_ids), height, width), np.float32)
     for heatmap, tile_id in zip(maps, tile_ids, strict=True):
         heatmap[:] = np.random.default_rng(derive_seed(seed, "random map", tile_id)).random((height, width), np.float32)

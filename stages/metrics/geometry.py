@@ -1,8 +1,8 @@
 """Where the cells of a heatmap lie in its tile, and the two ways between cells and pixels.
 
 Cell (i, j) covers cell_px x cell_px pixels of the tile; its centre lies at x = (j + 0.5) cell_px + offset_px and
-y = (i + 0.5) cell_px + offset_px, where pixel k covers k..k + 1. The grid may reach beyond the tile (112 px at stride 32
-are 4 cells, 128 px) and may be moved (a network's padding).
+y = (i + 0.5) cell_px + offset_px, where pixel k covers k..k + 1. The grid may reach beyond the tile (112 px at stride
+32 are 4 cells, 128 px) and may be moved (a network's padding).
 """
 
 import numpy as np
@@ -34,8 +34,8 @@ def upsample(maps: Floats, px: int, cell_px: float | None = None, offset_px: flo
     count, height, width = native.shape
     down = bilinear_weights(height, px, cell_px, offset_px)
     across = down if height == width else bilinear_weights(width, px, cell_px, offset_px)
-    wide = (native.reshape(-1, width) @ across.T).reshape(count, height, px)
-    tall: NDArray[np.float32] = np.matmul(down, wide)
+    # one product for each tile, so that a tile's values do not depend on the tiles beside it
+    tall: NDArray[np.float32] = np.matmul(down, np.matmul(native, across.T))
     flat = native.reshape(count, -1)
     constant = flat.min(axis=1) == flat.max(axis=1) if native.size else np.zeros(count, bool)
     tall[constant] = flat[constant, :1, None]

@@ -209,9 +209,9 @@ def join_measures(chunks: list[dict[str, TileMeasures]]) -> dict[str, TileMeasur
 
 
 def defined_mean(values: Floats) -> float:
-    """Return the mean of the values that are not NaN; NaN where there is none."""
+    """Return the mean of the values that are not NaN, the same in every order; NaN where there is none."""
     defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else math.nan
+    return math.fsum(defined) / len(defined) if defined.size else math.nan
 
 
 class _Mask:
@@ -222,7 +222,7 @@ class _Mask:
         self.pixels = np.flatnonzero(flat)
         self.area_px = _count_rows(flat)
         self.starts = np.concatenate([[0], np.cumsum(self.area_px)])
-        self.weights = region_weights(truth).reshape(-1)[self.pixels]
+        self.weights = region_weights(truth)
         self.regions = np.rint(self.sums(self.weights, slice(0, len(truth)))).astype(np.int64)
         self.distance = truth_distance_px(truth)
         self._tile_px = flat.shape[1]
@@ -237,9 +237,8 @@ class _Mask:
 
     def sums(self, values: NDArray, block: slice) -> NDArray[np.float64]:
         """Add up one value per true pixel of these tiles: (tiles,)."""
-        ends = self.starts[block.start : block.stop + 1] - self.starts[block.start]
-        before = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-        return before[ends[1:]] - before[ends[:-1]]
+        area_px = self.area_px[block]
+        return np.bincount(np.repeat(np.arange(len(area_px)), area_px), weights=values, minlength=len(area_px))
 
 
 class _Values:

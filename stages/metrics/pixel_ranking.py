@@ -151,14 +151,12 @@ def best_bin(inside: Floats, outside: Floats) -> int:
 
 
 def region_weights(truth: Bools) -> NDArray[np.float64]:
-    """Return 1 / area (px) of the 8-connected region of each true pixel, 0 elsewhere: (n, H, W)."""
-    weights = np.zeros(truth.shape)
-    for place in np.flatnonzero(truth.any(axis=(1, 2))):
-        _, labels, statistics, _ = cv2.connectedComponentsWithStats(truth[place].view(np.uint8), connectivity=8)
-        share = 1.0 / statistics[:, cv2.CC_STAT_AREA]
-        share[0] = 0
-        weights[place] = share[labels]
-    return weights
+    """Return 1 / area (px) of the 8-connected region of each true pixel of (n, H, W), in reading order: (pixels,)."""
+    weights = [np.zeros(0)]
+    for mask in truth[truth.any(axis=(1, 2))]:
+        labels, statistics = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)[1:3]
+        weights.append(1.0 / statistics[labels[mask], cv2.CC_STAT_AREA])
+    return np.concatenate(weights)
 
 
 def quantile_bins(histograms: Histograms, count: int) -> NDArray[np.int64]:
