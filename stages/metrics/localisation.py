@@ -238,7 +238,8 @@ class _Mask:
     def sums(self, values: NDArray, block: slice) -> NDArray[np.float64]:
         """Add up one value per true pixel of these tiles: (tiles,)."""
         area_px = self.area_px[block]
-        return np.bincount(np.repeat(np.arange(len(area_px)), area_px), weights=values, minlength=len(area_px))
+        tiles = np.repeat(np.arange(len(area_px)), area_px)
+        return np.bincount(tiles, weights=values, minlength=len(area_px)).astype(np.float64)
 
 
 class _Values:
