@@ -21,16 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.metrics.enlarged import Mask, Values, count_rows
 from stages.metrics.geometry import upsample
 from stages.metrics.pixel_ranking import (
     BINS,
     Histograms,
-    float16_bins,
-    region_weights,
     tile_average_precision,
 )
-from stages.metrics.pointing import is_constant, pointed_distance_px, truth_distance_px, weighting_share
-from stages.metrics.thesis import PIXEL_SCORES, counts_of, pixel_scores, scale_to_255
+from stages.metrics.pointing import is_constant, pointed_distance_px, weighting_share
+from stages.metrics.thesis import PIXEL_SCORES, counts_of, pixel_scores
 
 MEANS = ("pointing_game", "pointing_game_near", "weighting_game", "tile_average_precision")
 SCORES = (*PIXEL_SCORES, *MEANS)  # all of them: higher is better
@@ -122,7 +121,7 @@ def measure_tiles(
     px = next(iter(shapes))[-1]
     if maps.ndim != 4 or shapes != {(len(maps), px, px)} or probability.shape != (len(maps),):
         raise ValueError(f"maps {maps.shape}, truths {sorted(shapes)}, probability {probability.shape} do not fit")
-    masks = {kind: _Mask(truth) for kind, truth in truths.items()}
+    masks = {kind: Mask(truth) for kind, truth in truths.items()}
     settings = maps.shape[1]
     measures = {
         kind: TileMeasures(
@@ -140,8 +139,8 @@ def measure_tiles(
         step = max(1, BLOCK_PX // px**2)
         for start in range(0, len(maps), step):
             block = slice(start, min(start + step, len(maps)))
-            values = _Values(upsample(native[block], px, cell_px, offset_px), probability[block])
-            lit = _count_rows(predicted := (values.scaled > intensity_threshold) & values.shown(probability_threshold))
+            values = Values(upsample(native[block], px, cell_px, offset_px), probability[block])
+            lit = count_rows(predicted := (values.scaled > intensity_threshold) & values.shown(probability_threshold))
             for kind, mask in masks.items():
                 _measure_block(measures[kind], setting, block, mask, values, predicted, lit)
                 for scale in SCALES if histograms else ():
@@ -181,11 +180,11 @@ def tile_histograms(
     Returns:
         Histograms (n, coarse bins), float64.
     """
-    mask, bins = _Mask(truth), int(coarse.max()) + 1
+    mask, bins = Mask(truth), int(coarse.max()) + 1
     measured = Histograms(*(np.zeros((len(maps), bins)) for _ in range(3)))
     for row in range(len(maps)):
         own = slice(row, row + 1)
-        values = _Values(upsample(maps[own], truth.shape[-1], cell_px, offset_px), probability[own])
+        values = Values(upsample(maps[own], truth.shape[-1], cell_px, offset_px), probability[own])
         places = coarse[values.bins(scale)[0]]
         inside = places[mask.of(own)]
         measured.inside[row] = np.bincount(inside, minlength=bins)
@@ -214,64 +213,8 @@ def defined_mean(values: Floats) -> float:
     return math.fsum(defined) / len(defined) if defined.size else math.nan
 
 
-class _Mask:
-    """The truth of n tiles as a list of its pixels: they are few, and every setting asks for them again."""
-
-    def __init__(self, truth: Bools) -> None:
-        flat = truth.reshape(len(truth), -1)
-        self.pixels = np.flatnonzero(flat)
-        self.area_px = _count_rows(flat)
-        self.starts = np.concatenate([[0], np.cumsum(self.area_px)])
-        self.weights = region_weights(truth)
-        self.regions = np.rint(self.sums(self.weights, slice(0, len(truth)))).astype(np.int64)
-        self.distance = truth_distance_px(truth)
-        self._tile_px = flat.shape[1]
-
-    def of(self, block: slice) -> NDArray[np.intp]:
-        """Return where the true pixels of these tiles lie, counted from the first of them."""
-        return self.pixels[self.starts[block.start] : self.starts[block.stop]] - block.start * self._tile_px
-
-    def weights_of(self, block: slice) -> NDArray[np.float64]:
-        """Return the weight of each pixel that `of` returns: 1 / area of its region."""
-        return self.weights[self.starts[block.start] : self.starts[block.stop]]
-
-    def sums(self, values: NDArray, block: slice) -> NDArray[np.float64]:
-        """Add up one value per true pixel of these tiles: (tiles,)."""
-        area_px = self.area_px[block]
-        tiles = np.repeat(np.arange(len(area_px)), area_px)
-        return np.bincount(tiles, weights=values, minlength=len(area_px)).astype(np.float64)
-
-
-class _Values:
-    """Heatmaps of a block of tiles at tile size, (b, pixels), and what several truths ask of them."""
-
-    def __init__(self, heatmaps: NDArray[np.float32], probability: Floats) -> None:
-        self.raw = heatmaps.reshape(len(heatmaps), -1)
-        self.scaled = scale_to_255(self.raw)
-        self.probability = probability
-        self.positive = np.maximum(self.raw, 0).sum(axis=1)
-        self._bins: dict[str, NDArray[np.uint16]] = {}
-        self._totals: dict[str, NDArray[np.int64]] = {}
-
-    def shown(self, probability_threshold: float) -> Bools:
-        return (self.probability > probability_threshold)[:, None]
-
-    def bins(self, scale: str) -> NDArray[np.uint16]:
-        """Return the float16 bin of each value, (b, pixels)."""
-        if scale not in self._bins:
-            factor = (self.probability / 255).astype(np.float32)[:, None]
-            self._bins[scale] = float16_bins(self.raw if scale == "raw" else self.scaled * factor)
-        return self._bins[scale]
-
-    def totals(self, scale: str) -> NDArray[np.int64]:
-        """Return the histogram of all pixels of the block."""
-        if scale not in self._totals:
-            self._totals[scale] = np.bincount(self.bins(scale).reshape(-1), minlength=BINS)
-        return self._totals[scale]
-
-
 def _measure_block(
-    measures: TileMeasures, setting: int, block: slice, mask: _Mask, values: _Values, predicted: Bools, lit: NDArray
+    measures: TileMeasures, setting: int, block: slice, mask: Mask, values: Values, predicted: Bools, lit: NDArray
 ) -> None:
     pixels, area_px = mask.of(block), mask.area_px[block]
     both = mask.sums(predicted.reshape(-1)[pixels], block).astype(np.int64)
@@ -287,7 +230,7 @@ def _measure_block(
 
 
 def _add(
-    histograms: Histograms, setting: int, mask: _Mask, block: slice, bins: NDArray[np.uint16], total: NDArray[np.int64]
+    histograms: Histograms, setting: int, mask: Mask, block: slice, bins: NDArray[np.uint16], total: NDArray[np.int64]
 ) -> None:
     own = bins.reshape(-1)[mask.of(block)]
     inside = np.bincount(own, minlength=BINS)
@@ -296,17 +239,10 @@ def _add(
     histograms.regions[setting] += np.bincount(own, weights=mask.weights_of(block), minlength=BINS)
 
 
-def _point(
-    measures: TileMeasures, setting: int, native: Floats, mask: _Mask, place: tuple, tolerance_px: float
-) -> None:
+def _point(measures: TileMeasures, setting: int, native: Floats, mask: Mask, place: tuple, tolerance_px: float) -> None:
     constant = is_constant(native)
     measures.constant[:, setting] = constant
     distance = pointed_distance_px(native, mask.distance, *place)
     playable = (mask.area_px > 0) & ~constant
     for name, tolerance in (("pointing_game", 0.0), ("pointing_game_near", tolerance_px)):
         measures.means[name][:, setting] = np.where(playable, distance <= tolerance, math.nan)
-
-
-def _count_rows(flat: Bools) -> NDArray[np.int64]:
-    # counting row by row takes a third of the time of counting along an axis
-    return np.array([np.count_nonzero(row) for row in flat], np.int64)
