@@ -1,172 +1,167 @@
-"""The thesis' rule, its scores and the pointing game: values worked by hand, properties, undefined cases."""
+"""One pass over tiles: its measures are those of the single functions, pool, join and do not depend on the order."""
 
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
+from stages.metrics.geometry import upsample
 from stages.metrics.localisation import (
-    PIXEL_SCORES,
+    MEANS,
+    SCALES,
+    SCORES,
     defined_mean,
+    empty_histograms,
     join_measures,
     measure_tiles,
-    pixel_counts,
-    pixel_scores,
-    pointing_hits,
-    thesis_prediction,
-    upsample,
+    tile_histograms,
 )
+from stages.metrics.pixel_ranking import Histograms, quantile_bins
+from stages.metrics.pointing import pointing_hits, weighting_game
+from stages.metrics.thesis import pixel_counts, pixel_scores, scale_to_255, thesis_prediction
+
+PX, CELL_PX, OFFSET_PX = 40, 9.0, -1.5
 
 
-def test_upsample_is_bilinear_with_aligned_pixel_centres():
-    tall = upsample(np.array([[[0.0, 1.0], [2.0, 3.0]]]), 4)
-    # centres at (i + 0.5) / 2 - 0.5 = -0.25, 0.25, 0.75, 1.25 of the small map, clamped to 0..1
-    along = np.array([0, 0.25, 0.75, 1])
-    np.testing.assert_allclose(tall[0], 2 * along[:, None] + along[None, :])
-
-
-@given(st.floats(-1e4, 1e4, width=16))
-def test_a_constant_map_stays_constant(value):
-    tall = upsample(np.full((1, 3, 3), value, np.float16), 10)
-    assert tall.shape == (1, 10, 10)
-    assert (tall == np.float32(value)).all()
-
-
-def test_cells_keep_their_extent_where_they_reach_beyond_the_tile():
-    # Two cells of 4 px make 8 px: centres at 1.5 and 5.5. Of a tile of 6 px, pixels 0 and 1 lie left of the first
-    # centre (value 0), pixel 2 is an eighth of the way to the second, 3 three eighths, 4 five eighths, 5 seven eighths.
-    tall = upsample(np.array([[[0.0, 8.0], [0.0, 8.0]]]), 6, cell_px=4)
-    np.testing.assert_allclose(tall[0], np.tile([0, 0, 1, 3, 5, 7], (6, 1)), atol=1e-5)
-    squeezed = upsample(np.array([[[0.0, 8.0], [0.0, 8.0]]]), 6)
-    np.testing.assert_array_equal(upsample(np.array([[[0.0, 8.0], [0.0, 8.0]]]), 6, cell_px=3), squeezed)
-
-
-def test_prediction_is_above_and_not_at_the_threshold():
-    values = np.array([[[0, 127], [128, 255]]], float)
-    assert thesis_prediction(values, np.array([0.9])).tolist() == [[[False, False], [True, True]]]
-    # any linear change of the heatmap gives the same mask: 2 v + 10
-    assert thesis_prediction(2 * values + 10, np.array([0.9])).tolist() == [[[False, False], [True, True]]]
-    assert thesis_prediction(values, np.array([0.9]), intensity_threshold=126).sum() == 3
-
-
-@pytest.mark.parametrize("probability", [0.0, 0.5])
-def test_a_tile_called_good_is_black(probability):
-    assert not thesis_prediction(np.array([[[0.0, 1.0]]]), np.array([probability])).any()
-
-
-def test_a_constant_map_is_black():
-    assert not thesis_prediction(np.full((1, 4, 4), 3.0), np.array([1.0])).any()
-
-
-def test_counts_and_scores_exact():
-    prediction = np.array([[[1, 1, 0], [1, 0, 0]], [[0, 0, 0], [0, 0, 0]]], bool)
-    truth = np.array([[[1, 0, 0], [1, 1, 0]], [[0, 0, 0], [0, 0, 1]]], bool)
-    counts = pixel_counts(prediction, truth)
-    assert counts.tolist() == [[2, 1, 1, 2], [0, 0, 1, 5]]  # TP, FP, FN, TN
-    # pooled: TP 2, FP 1, FN 2, TN 7
-    assert pixel_scores(counts) == {
-        "f1": pytest.approx(4 / 7),
-        "precision": pytest.approx(2 / 3),
-        "jaccard": pytest.approx(2 / 5),
-        "accuracy": pytest.approx(9 / 12),
-        "recall": pytest.approx(2 / 4),
-    }
-
-
-def test_shapes_must_match():
-    with pytest.raises(ValueError, match="prediction is"):
-        pixel_counts(np.zeros((1, 2, 2), bool), np.zeros((1, 2, 3), bool))
-
-
-counts_of_pixels = st.lists(st.integers(0, 10**9), min_size=4, max_size=4)
-
-
-@given(counts_of_pixels)
-def test_scores_agree_with_each_other(counts):
-    scores = pixel_scores(np.array(counts))
-    f1, precision, recall = scores["f1"], scores["precision"], scores["recall"]
-    assert set(scores) == set(PIXEL_SCORES)
-    assert all(math.isnan(value) or 0 <= value <= 1 for value in scores.values())
-    if math.isnan(f1):
-        assert math.isnan(scores["jaccard"])
-    else:
-        assert scores["jaccard"] == pytest.approx(f1 / (2 - f1))
-    if precision + recall > 0:  # false where one of them is NaN
-        assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
-
-
-def test_undefined_scores_are_nan():
-    nothing_there_nothing_said = pixel_scores(np.array([0, 0, 0, 9]))
-    assert nothing_there_nothing_said["accuracy"] == 1
-    assert all(math.isnan(nothing_there_nothing_said[name]) for name in PIXEL_SCORES if name != "accuracy")
-    nothing_said = pixel_scores(np.array([0, 0, 4, 5]))
-    assert math.isnan(nothing_said["precision"])
-    assert (nothing_said["f1"], nothing_said["recall"]) == (0, 0)
-    assert all(math.isnan(value) for value in pixel_scores(np.zeros((0, 4), int)).values())
-
-
-def test_pointing_game_hit_miss_first_maximum_and_undefined():
-    truth = np.zeros((5, 2, 2), bool)
-    truth[:4, 0, 1] = True
-    heatmaps = np.array(
-        [
-            [[0, 9], [1, 2]],  # hit
-            [[0, 1], [9, 2]],  # miss
-            [[9, 9], [0, 0]],  # two maxima: the first is outside
-            [[4, 4], [4, 4]],  # constant
-            [[0, 9], [1, 2]],  # no truth
-        ],
-        float,
-    )
-    hits = pointing_hits(heatmaps, truth)
-    np.testing.assert_array_equal(hits, [1, 0, 0, np.nan, np.nan])
-    assert defined_mean(hits) == pytest.approx(1 / 3)
-    assert math.isnan(defined_mean(np.array([np.nan])))
-
-
-def test_pointing_at_the_centre_of_a_coarse_cell():
-    maps = np.array([[[0.0, 1.0], [0.0, 0.0]]])  # the upper right cell: rows 0..7, columns 8..15 of 16 px
-    truth = np.zeros((1, 16, 16), bool)
-    truth[0, 4, 12] = True
-    assert pointing_hits(maps, truth).tolist() == [1]
-    assert pointing_hits(maps, np.roll(truth, 1, axis=1)).tolist() == [0]
-    # cells of 10 px: the centre of the second lies at 15
-    assert pointing_hits(maps, np.roll(truth, (1, 3), axis=(1, 2)), cell_px=10).tolist() == [1]
-
-
-def test_measures_join_pool_and_do_not_depend_on_the_order():
+@pytest.fixture(scope="module")
+def scene():
+    """Eleven tiles under three settings with two truths; tile 3 has none, tile 4 is constant in setting 1."""
     rng = np.random.default_rng(0)
-    maps, truth = rng.random((7, 2, 3, 3), dtype=np.float32), {"boxes": rng.random((7, 12, 12)) > 0.7}
-    probability = rng.random(7)
-    whole = measure_tiles(maps, truth, probability)["boxes"]
-    pieces = [
-        measure_tiles(maps[piece], {"boxes": truth["boxes"][piece]}, probability[piece])
-        for piece in (slice(0, 3), slice(3, 7))
-    ]
-    joined = join_measures(pieces)["boxes"]
-    np.testing.assert_array_equal(joined.counts, whole.counts)
-    np.testing.assert_array_equal(joined.hits, whole.hits)
-    assert (whole.counts.sum(axis=2) == 144).all()
-    np.testing.assert_allclose(whole.area, truth["boxes"].mean(axis=(1, 2)))
+    maps = rng.normal(0, 1, (11, 3, 5, 5)).astype(np.float32)
+    maps[4, 1] = 2
+    exact = np.zeros((11, PX, PX), bool)
+    boxes = np.zeros((11, PX, PX), bool)
+    for tile in range(11):
+        y, x = rng.integers(0, PX - 12, 2)
+        exact[tile, y + 2 : y + 9, x + 2 : x + 5], boxes[tile, y : y + 12, x : x + 8] = tile != 3, tile != 3
+    return maps, {"boxes": boxes, "exact": exact}, rng.random(11)
 
-    order = rng.permutation(7)
-    mixed = measure_tiles(maps[order], {"boxes": truth["boxes"][order]}, probability[order])["boxes"]
-    assert mixed.scores(np.ones(7, bool)) == whole.scores(np.ones(7, bool))
-    some = np.arange(7) < 2
+
+def measured(scene, rows=slice(None), **more):
+    maps, truths, probability = scene
+    chosen = {kind: truth[rows] for kind, truth in truths.items()}
+    return measure_tiles(maps[rows], chosen, probability[rows], cell_px=CELL_PX, offset_px=OFFSET_PX, **more)
+
+
+@pytest.mark.parametrize("kind", ["boxes", "exact"])
+def test_measures_are_those_of_the_single_functions(scene, kind):
+    maps, truths, probability = scene
+    found, truth = measured(scene)[kind], truths[kind]
+    for setting in range(3):
+        native = maps[:, setting]
+        heatmaps = upsample(native, PX, CELL_PX, OFFSET_PX)
+        np.testing.assert_array_equal(
+            found.counts[:, setting], pixel_counts(thesis_prediction(heatmaps, probability), truth)
+        )
+        np.testing.assert_array_equal(found.hits[:, setting], pointing_hits(native, truth, CELL_PX, OFFSET_PX))
+        near = pointing_hits(native, truth, CELL_PX, OFFSET_PX, 15)
+        np.testing.assert_array_equal(found.means["pointing_game_near"][:, setting], near)
+        np.testing.assert_allclose(
+            found.means["weighting_game"][:, setting], weighting_game(heatmaps, truth), rtol=1e-5
+        )
+        for tile in range(11):
+            value = found.means["tile_average_precision"][tile, setting]
+            if tile == 3 or (tile, setting) == (4, 1):
+                assert math.isnan(value)
+            else:
+                rounded = heatmaps[tile].astype(np.float16).astype(float).ravel()
+                assert value == pytest.approx(average_precision_score(truth[tile].ravel(), rounded), abs=1e-9)
+    np.testing.assert_allclose(found.area, truth.mean(axis=(1, 2)))
+    assert found.regions.tolist() == [1, 1, 1, 0] + [1] * 7
+
+
+def test_histograms_give_the_pooled_scores(scene):
+    maps, truths, probability = scene
+    histograms = empty_histograms(truths, 3)
+    for rows in (slice(0, 6), slice(6, 11)):
+        measured(scene, rows, histograms=histograms)
+    for setting in range(3):
+        raw = upsample(maps[:, setting], PX, CELL_PX, OFFSET_PX)
+        scaled = scale_to_255(raw) * (probability / 255).astype(np.float32)[:, None, None]
+        for scale, values in zip(SCALES, (raw, scaled), strict=True):
+            rounded = values.astype(np.float16).astype(float).ravel()
+            for kind, truth in truths.items():
+                scores = {name: value[setting] for name, value in histograms[kind, scale].scores().items()}
+                theirs = average_precision_score(truth.ravel(), rounded), roc_auc_score(truth.ravel(), rounded)
+                ours = scores["pixel_average_precision"], scores["pixel_auroc"]
+                assert ours == pytest.approx(theirs, abs=1e-9)
+                assert 0 < scores["aupro"] < 1 and 0 < scores["best_iou"] < 1
+    assert (histograms["boxes", "raw"].inside.sum(axis=-1) == truths["boxes"].sum()).all()
+    np.testing.assert_allclose(histograms["boxes", "raw"].regions.sum(axis=-1), 10)
+
+
+def test_threads_change_nothing(scene):
+    one, two = empty_histograms(("boxes", "exact"), 3), empty_histograms(("boxes", "exact"), 3)
+    alone, together = measured(scene, histograms=one), measured(scene, histograms=two, workers=2)
+    for key, expected in one.items():
+        np.testing.assert_array_equal(two[key].outside, expected.outside)
+        np.testing.assert_array_equal(two[key].regions, expected.regions)
+    for name in MEANS:
+        np.testing.assert_array_equal(together["exact"].means[name], alone["exact"].means[name])
+
+
+def test_histograms_of_tiles_can_be_drawn_again(scene):
+    maps, truths, probability = scene
+    histograms = empty_histograms(truths, 3)
+    measured(scene, histograms=histograms)
+    whole = histograms["exact", "scaled"]
+    one = Histograms(whole.inside[2], whole.outside[2], whole.regions[2])
+    tiles = tile_histograms(
+        maps[:, 2], truths["exact"], probability, "scaled", quantile_bins(one, 2048), CELL_PX, OFFSET_PX
+    )
+    weights = np.ones((2, 11))
+    weights[1, :5] = 3
+    drawn = Histograms(weights @ tiles.inside, weights @ tiles.outside, weights @ tiles.regions).scores()
+    for name, exact in one.scores().items():
+        assert drawn[name][0] == pytest.approx(exact, abs=2e-3)
+        assert drawn[name][1] != drawn[name][0]
+
+
+def test_measures_join_pool_and_do_not_depend_on_the_order(scene):
+    maps, truths, probability = scene
+    whole = measured(scene)["boxes"]
+    joined = join_measures([measured(scene, slice(0, 3)), measured(scene, slice(3, 11))])["boxes"]
+    np.testing.assert_array_equal(joined.counts, whole.counts)
+    for name in MEANS:
+        np.testing.assert_array_equal(joined.means[name], whole.means[name])
+    assert (whole.counts.sum(axis=2) == PX**2).all()
+
+    order = np.random.default_rng(1).permutation(11)
+    mixed = measured((maps[order], {kind: truth[order] for kind, truth in truths.items()}, probability[order]))["boxes"]
+    every = np.ones(11, bool)
+    assert repr(mixed.scores(every)) == repr(whole.scores(every))
+    some = np.arange(11) < 2
     assert whole.scores(some)[1]["f1"] == pixel_scores(whole.counts[:2, 1])["f1"]
+    assert tuple(whole.scores(some)[0]) == SCORES
+
+
+def test_undefined_tiles_are_counted_and_others_can_be_left_out(scene):
+    found = measured(scene)["boxes"]
+    every = np.ones(11, bool)
+    assert found.undefined(every) == [{"empty_truths": 1, "constant_maps": count} for count in (0, 1, 0)]
+    left = found.only(np.arange(11) < 2)
+    assert np.isnan(left.hits[2:]).all() and not np.isnan(left.hits[:2]).any()
+    np.testing.assert_array_equal(left.counts, found.counts)
 
 
 def test_a_perfect_heatmap_scores_one_on_a_blocky_truth():
     truth = np.zeros((1, 8, 8), bool)
     truth[0, :4, :4] = True
-    measured = measure_tiles(truth[:, None].astype(np.float32), {"exact": truth}, np.array([0.9]))["exact"]
-    assert measured.scores(np.array([True])) == [
-        {"f1": 1, "precision": 1, "jaccard": 1, "accuracy": 1, "recall": 1, "pointing_game": 1}
-    ]
+    found = measure_tiles(truth[:, None].astype(np.float32), {"exact": truth}, np.array([0.9]))["exact"]
+    assert found.scores(np.array([True])) == [dict.fromkeys(SCORES, 1)]
 
 
-def test_without_truth_nothing_is_measured():
+def test_without_truth_nothing_is_measured_and_shapes_must_fit():
     assert measure_tiles(np.zeros((2, 1, 3, 3)), {}, np.ones(2)) == {}
     assert join_measures([{}, {}]) == {}
+    for truth, probability in ((np.zeros((3, 9, 9), bool), np.ones(2)), (np.zeros((2, 9, 9), bool), np.ones(3))):
+        with pytest.raises(ValueError, match="do not fit"):
+            measure_tiles(np.zeros((2, 1, 3, 3)), {"boxes": truth}, probability)
+    with pytest.raises(ValueError, match="do not fit"):
+        measure_tiles(np.zeros((2, 3, 3)), {"boxes": np.zeros((2, 9, 9), bool)}, np.ones(2))
+
+
+def test_the_mean_of_what_is_defined():
+    assert defined_mean(np.array([1, np.nan, 0])) == 0.5
+    assert math.isnan(defined_mean(np.array([np.nan])))

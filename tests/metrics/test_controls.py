@@ -1,0 +1,40 @@
+"""Controls and the ceiling: where centre, edges and truth lie; a random map that belongs to its tile."""
+
+import numpy as np
+
+from stages.metrics.controls import ceiling_map, centre_prior, edge_map, random_map
+from stages.metrics.geometry import upsample
+
+
+def test_the_centre_prior_peaks_in_the_middle_and_falls_by_the_formula():
+    prior = centre_prior(2, 7, 7, 56)
+    assert prior.shape == (2, 7, 7) and prior[0].argmax() == 24 and prior[0, 3, 3] == 1
+    np.testing.assert_allclose(prior[1, 3, 4], np.exp(-(8**2) / (2 * 14**2)), rtol=1e-6)
+    np.testing.assert_array_equal(prior[0], prior[0].T)
+    # cells that reach beyond the tile: the tile's centre at 28 px lies between the second and third cell of 14 px
+    shifted = centre_prior(1, 5, 5, 56, 14.0)[0]
+    assert shifted[2, 1] == shifted[1, 2] == shifted[2, 2] and shifted[4, 4] < shifted[0, 0]
+
+
+def test_a_random_map_belongs_to_its_tile_and_seed():
+    maps = random_map(["a", "b", "c"], 3, 4, seed=1)
+    assert maps.shape == (3, 3, 4) and ((maps >= 0) & (maps < 1)).all()
+    np.testing.assert_array_equal(random_map(["c", "a"], 3, 4, seed=1), maps[[2, 0]])
+    assert (random_map(["a"], 3, 4, seed=2) != maps[0]).any()
+
+
+def test_edges_light_up_where_grey_changes():
+    images = np.zeros((2, 16, 16, 3), np.uint8)
+    images[0, :, 8:] = 100  # a vertical step between columns 7 and 8: a gradient of 4 x 100 at both
+    edges = edge_map(images, 4, 4)
+    np.testing.assert_allclose(edges[0], np.tile([0, 100, 100, 0], (4, 1)), rtol=1e-5)
+    assert (edges[1] == 0).all()
+
+
+def test_the_ceiling_knows_the_truth_as_well_as_its_cells():
+    truth = np.zeros((1, 8, 8), bool)
+    truth[0, :4, :2] = True
+    assert ceiling_map(truth, 2, 2)[0].tolist() == [[0.5, 0], [0, 0]]
+    assert ceiling_map(truth, 8, 8)[0].tolist() == truth[0].astype(float).tolist()
+    # at full resolution nothing is lost
+    np.testing.assert_array_equal(upsample(ceiling_map(truth, 8, 8), 8) > 0.5, truth)
