@@ -21,7 +21,7 @@ def in_parts(
     """
     count = CACHED_IMAGES if images.device.type == "cpu" else max(1, len(images))
     parts = []
-    for start in range(0, len(images), count):
+    for start in range(0, max(1, len(images)), count):
         part = slice(start, start + count)
         own = target[part] if isinstance(target, Tensor) and target.ndim else target
         parts.append(explain(images[part], own))

@@ -10,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stages.figures.gallery import BOXES_COLOUR, EXACT_COLOUR, HEATMAP_COLOURS
+from stages.figures.drawing import BOXES_COLOUR, EXACT_COLOUR
+from stages.figures.gallery import HEATMAP_COLOURS
 from stages.runtime.records import new_file
 
 PANEL, GAP, TOP, DPI = 1.9, 0.06, 0.75, 100  # inches, and pixels per inch

@@ -8,7 +8,7 @@ import pytest
 
 from stages.datasets.maps import open_maps
 from stages.datasets.new_maps import NewMaps
-from stages.metrics.localisation import thesis_prediction
+from stages.metrics.thesis import thesis_prediction
 
 METHOD = {"cell_px": 8, "offset_px": 7.5, "ranges": True, "settings": [{"name": "m", "fusion": "m", "discard": 0}]}
 INDEX = pd.DataFrame({"tile_id": ["a", "b", "c"], "split": "test", "label": "good"})

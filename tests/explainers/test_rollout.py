@@ -1,11 +1,15 @@
 """The rollout of a whole model against hooks on timm's own explicit attention path."""
 
+from copy import deepcopy
+
+import pytest
 import torch
 
 from stages.explainers import rollout
 from stages.models.rollout import fuse_heads, settings_grid
 from stages.models.rollout import rollout as roll_out
 from stages.models.vit import RolloutClassifier
+from stages.runtime.errors import InputError
 
 GRID = settings_grid(("min", "mean", "max"), (0.0, 0.5, 0.9))
 
@@ -43,3 +47,21 @@ def test_published_normalisation_differs() -> None:
         rollout.explain(model, images, settings=GRID, normalise=kind).heatmaps for kind in ("rows", "published")
     )
     assert not torch.allclose(rows, published)  # type: ignore[arg-type]
+
+
+def test_what_is_not_finite_is_named_and_targets_are_checked() -> None:
+    model, images = tiny(), torch.rand(6, 3, 64, 64)
+    with pytest.raises(InputError, match="classes are 0 to 1"):
+        rollout.explain(model, images, 2, settings=GRID)
+    images[4, 1, 2, 3] = torch.inf
+    with pytest.raises(InputError, match="number 4 of the batch holds NaN or infinity"):
+        rollout.explain(model, images, settings=GRID)
+
+
+@torch.inference_mode()
+def test_bfloat16_stays_close() -> None:
+    model, images = tiny().bfloat16(), torch.rand(2, 3, 64, 64)
+    ours = rollout.explain(model, images, settings=GRID[::3]).heatmaps
+    exact = rollout.explain(deepcopy(model).float(), images, settings=GRID[::3]).heatmaps
+    assert ours is not None and ours.dtype == torch.float32
+    torch.testing.assert_close(ours, exact, rtol=0.05, atol=1e-4)

@@ -64,9 +64,11 @@ def test_targets(name: str) -> None:
 
 @every_method
 def test_an_image_does_not_see_its_batch(name: str) -> None:
-    model, given = tiny(), images(3)
-    together = maps(name, model, given)
-    torch.testing.assert_close(together[1:2], maps(name, model, given[1:2]))
+    # Six images are two parts: one of them in the first, one in the second.
+    model, given, targets = tiny(), images(6), torch.tensor([0, 1, 1, 0, 0, 1])
+    together = maps(name, model, given, targets)
+    for image in (1, 5):
+        torch.testing.assert_close(together[image : image + 1], maps(name, model, given[image : image + 1], 1))
 
 
 @every_method
@@ -113,9 +115,9 @@ def test_bfloat16_keeps_the_shape_of_the_map(name: str, autocast: bool) -> None:
 
 @every_method
 def test_what_is_not_finite_is_named(name: str) -> None:
-    model, given = tiny(), images(2)
-    given[1, 0, 0, 0] = torch.nan
-    with pytest.raises(InputError, match="number 1 of the batch holds NaN"):
+    model, given = tiny(), images(6)
+    given[5, 0, 0, 0] = torch.nan
+    with pytest.raises(InputError, match="number 5 of the batch holds NaN"):
         maps(name, model, given)
     model.backbone.blocks[1].mlp.fc1.weight.data[0, 0] = torch.nan
     with pytest.raises(InputError, match=r"blocks.1.mlp.fc1.weight holds NaN"):
