@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.tiling --root FOLDER --dataset NAME`: what tiling costs beside decoding, in one run.
 
-In turns, with the same number of threads: decode all images and masks and do nothing else; cut them into shards and index; the
-whole stage with its reader. Prints the medians of wall and processor seconds and their ratios to decoding
-(the aim: 1.5).
+In turns, with the same number of threads: decode all images and masks and do nothing else; cut them into shards and
+index; the whole stage with its reader. Prints the medians of wall and processor seconds and their ratios to decoding,
+of which the aim is 1.5.
 """
 
 import argparse
