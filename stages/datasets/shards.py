@@ -1,7 +1,7 @@
 """Writing tile shards: a few large .npy files, filled tile by tile, the same bytes for the same tiles.
 
-Raw bytes, decided by measurement (`python -m tests.benchmarks.loader`: 2,048 tiles of 112 px of the generated boards,
-on a busy machine; all without loss, tiles one after another in a single file, decoded singly in random order):
+Raw bytes, decided by measurement (`python -m tests.benchmarks.loader`: 2,048 tiles of 112 px of generated boards, on
+a busy machine; all without loss, tiles one after another in a single file, decoded singly in random order):
 
     way             bytes   to write a tile   tiles per second read at random
     raw              100%           0.05 ms   71,200
