@@ -11,7 +11,7 @@ from stages.runtime.params import Params, read_params
 def run_stage(stage: Callable[[Params], str], description: str) -> None:
     """Run a stage that is the same for all models and print its one line."""
     argparse.ArgumentParser(description=description).parse_args()
-    _report(lambda: stage(read_params()))
+    report(lambda: stage(read_params()))
 
 
 def run_model_stage(stage: Callable[[Params, str], str], description: str) -> None:
@@ -27,10 +27,11 @@ def run_model_stage(stage: Callable[[Params, str], str], description: str) -> No
             raise InputError(f"params.yaml: models has no {name!r}; it has: {known}")
         return stage(params, name)
 
-    _report(work)
+    report(work)
 
 
-def _report(work: Callable[[], str]) -> None:
+def report(work: Callable[[], str]) -> None:
+    """Print what `work` returns; an `InputError` ends in one line and exit code 2."""
     try:
         print(work(), flush=True)
     except InputError as error:

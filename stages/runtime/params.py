@@ -33,6 +33,8 @@ Family = Literal["cnn", "vit"]
 Weights = Literal["auto", "hub", "package", "file", "none"]
 Fusion = Literal["min", "mean", "max"]
 Task = Literal["binary", "multiclass"]
+Fill = Literal["mean", "blur"]
+Explained = Literal["own", "all"]  # the family's own method (cam or rollout), or every method that explain wrote
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Model:
     stem: str | None = None
     depth: Annotated[int, at_least(1)] | None = None
     weights_path: str | None = None
+    of: str | None = None  # the model that this one repeats under another seed
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -145,11 +148,27 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Perturb:
+    """How faithfulness is measured without any mask."""
+
+    tiles: Annotated[int, at_least(2)]
+    steps: Annotated[int, at_least(1)]
+    fills: Annotated[tuple[Fill, ...], DISTINCT]
+    methods: Explained
+    batch: Annotated[int, at_least(1)]
+    seed: Annotated[int, between(0, 2**63)]
+
+
+@dataclass(frozen=True)
 class Rank:
-    """What models are ranked by."""
+    """What models are ranked by, and how sure that is."""
 
     truth: Literal["boxes", "exact"]
     metrics: Annotated[tuple[str, ...], DISTINCT]
+    methods: Explained
+    cluster: Literal["group", "image"]
+    resamples: Annotated[int, at_least(100)]
+    seed: Annotated[int, between(0, 2**63)]
 
 
 @dataclass(frozen=True)
@@ -182,6 +201,7 @@ class Params:
     models: dict[str, Model]
     explain: Explain
     score: Score
+    perturb: Perturb
     rank: Rank
     time: Time
     runtime: Runtime
@@ -196,6 +216,12 @@ class Params:
         merged = self.family[model.family] | _given(model.training) | _given(self.model)
         training: Training = build(Training, merged, f"models.{name} (with family.{model.family} and model)")
         return training
+
+
+def seeds_of(models: dict[str, Model]) -> dict[str, list[str]]:
+    """Return model -> itself and its repeats under other seeds, for every model that repeats no other."""
+    firsts = [name for name, model in models.items() if model.of is None]
+    return {first: [first, *(name for name, model in models.items() if model.of == first)] for first in firsts}
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
@@ -218,7 +244,19 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     params: Params = build(Params, content, "")
     for name in params.models:
         params.training(name)  # every value that training needs is given somewhere
+        _check_repeat(params.models, name)
     return params
+
+
+def _check_repeat(models: dict[str, Model], name: str) -> None:
+    of = models[name].of
+    if of is None:
+        return
+    if of not in models or models[of].of is not None:
+        known = ", ".join(other for other, model in models.items() if model.of is None)
+        raise InputError(f"params.yaml: models.{name}.of is {of!r}; expected a model that repeats no other: {known}")
+    if models[of].family != models[name].family:
+        raise InputError(f"params.yaml: models.{name}.of is {of!r}, which is of another family")
 
 
 def _model_section(values: Any) -> dict[str, Any]:
