@@ -7,7 +7,7 @@ plots/gallery/<model>.png.
 import csv
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,9 @@ from stages.datasets.tiles import Tiles, open_tiles
 from stages.figures.gallery import GalleryTile, choose_tiles, draw_gallery
 from stages.metrics.choice import best_index, choose_discards
 from stages.metrics.classification import classification_scores, probability_of
-from stages.metrics.localisation import (
-    SCORES,
-    TileMeasures,
-    defined_mean,
-    join_measures,
-    measure_tiles,
-    thesis_prediction,
-    upsample,
-)
+from stages.metrics.geometry import upsample
+from stages.metrics.localisation import SCORES, TileMeasures, defined_mean, join_measures, measure_tiles
+from stages.metrics.thesis import thesis_prediction
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Score
@@ -121,14 +115,12 @@ def _measure(explained: Explained, rule: Score, model: str) -> dict[str, TileMea
                 explained.probability[piece],
                 rule.intensity_threshold,
                 rule.probability_threshold,
-                round(explained.maps.primary.cell_px),
+                explained.maps.primary.cell_px,
+                explained.maps.primary.offset_px,
             )
         )
     # The pointing game is played on defective tiles: a good tile may hold the margin of a neighbour's box.
-    return {
-        kind: replace(measured, hits=np.where(explained.defective[:, None], measured.hits, math.nan))
-        for kind, measured in join_measures(chunks).items()
-    }
+    return {kind: measured.only(explained.defective) for kind, measured in join_measures(chunks).items()}
 
 
 def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTile]:
@@ -140,7 +132,8 @@ def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTil
     heatmaps = upsample(
         explained.maps.primary.read(explained.rows[shown])[:, setting],
         explained.tiles.px,
-        round(explained.maps.primary.cell_px),
+        explained.maps.primary.cell_px,
+        explained.maps.primary.offset_px,
     )
     predictions = thesis_prediction(heatmaps, probability, rule.intensity_threshold, rule.probability_threshold)
     truths = {kind: explained.tiles.truth(kind, positions) for kind in explained.tiles.truths}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from stages import score as stage
+from stages.metrics.localisation import SCORES
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from tests.score_records import PX, write_maps, write_tiles
@@ -67,7 +68,7 @@ def test_scores_of_a_cnn_exact(params):
     assert exact["precision"] == pytest.approx(8 / 48, abs=1e-5)
 
     rows = settings("net")
-    assert len(rows) == 2 * 2 * 6  # truths, splits, scores
+    assert len(rows) == 2 * 2 * len(SCORES)  # truths, splits, scores
     (row,) = (r for r in rows if (r["truth"], r["split"], r["metric"]) == ("boxes", "test", "f1"))
     assert (row["fusion"], row["discard"], float(row["value"])) == ("cam", "0.0", boxes["f1"])
     assert line.startswith("score net, cam: average precision 1.000 on 4 test tiles; against boxes f1 ")

@@ -1,135 +1,211 @@
-"""Where heatmaps point: the thesis' segmentation scores (section 2.5) and the pointing game.
+"""Where heatmaps point: everything that is measured on tiles in one pass, for every setting and against every truth.
 
-Everything is measured per tile first and pooled afterwards, so that the order of tiles never matters and a subset of
-them (a split, later a bootstrap sample) is a sum over rows. Undefined is NaN: never 0, never a hit.
+A heatmap is enlarged once; the thesis' masks, the two games, average precision of each tile and the histograms behind
+the pooled threshold-free scores all come from that one copy. Undefined is NaN: never 0, never a hit.
+
+Pooling pixels of several tiles needs values that mean the same on each. Two ways are kept, because neither is right for
+every method (`SCALES`):
+
+    raw     the heatmap as it is. A CNN's activation map is a logit at each position, comparable between tiles, and a
+            good tile's stays low: no gate is needed.
+    scaled  each tile's heatmap scaled to 0..1 by its own minimum and maximum, times the tile's probability of a defect.
+            Rollout spreads the same mass over every tile, so that raw values of good and defective tiles are alike;
+            how sure the classifier is makes them comparable. A constant heatmap is 0: it shows nothing.
 """
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-PIXEL_SCORES = ("f1", "precision", "jaccard", "accuracy", "recall")
-SCORES = (*PIXEL_SCORES, "pointing_game")  # all of them: higher is better
+from stages.metrics.geometry import upsample
+from stages.metrics.pixel_ranking import (
+    BINS,
+    Histograms,
+    float16_bins,
+    region_weights,
+    tile_average_precision,
+)
+from stages.metrics.pointing import is_constant, pointed_distance_px, truth_distance_px, weighting_share
+from stages.metrics.thesis import PIXEL_SCORES, counts_of, pixel_scores, scale_to_255
+
+MEANS = ("pointing_game", "pointing_game_near", "weighting_game", "tile_average_precision")
+SCORES = (*PIXEL_SCORES, *MEANS)  # all of them: higher is better
+SCALES = ("raw", "scaled")
+NO_HISTOGRAMS: Mapping[tuple[str, str], Histograms] = {}
+BLOCK_PX = 2**19  # enlarged at a time: 2 MB, which stay in the processor's cache
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 
-def upsample(maps: Floats, px: int, cell_px: int | None = None) -> NDArray[np.float32]:
-    """Enlarge heatmaps bilinearly to tiles (pixel centres aligned, edges repeated: OpenCV's INTER_LINEAR).
+@dataclass(frozen=True)
+class TileMeasures:
+    """What was measured on n tiles, for S settings, against one truth; rows can be selected and pooled."""
 
-    Cells keep their extent: where a network pads a tile to whole cells (112 px at stride 32 gives 4 cells, 128 px), the
-    map is enlarged to those and cut to the tile, not squeezed into it.
+    counts: NDArray[np.int64]  # (n, S, 4) TP, FP, FN, TN in pixels, by the thesis' rule
+    means: dict[str, NDArray[np.float64]]  # name of `MEANS` -> (n, S), NaN where undefined
+    area: NDArray[np.float64]  # (n,) fraction of the tile that is truth, 0..1
+    regions: NDArray[np.int64]  # (n,) regions of the truth
+    constant: NDArray[np.bool_]  # (n, S) the heatmap has one value everywhere
 
-    Args:
-        maps: (n, h, w) heatmaps at native resolution.
-        px: side of a tile in pixels.
-        cell_px: side of a cell in pixels; None where the cells fill the tile exactly.
+    @property
+    def hits(self) -> NDArray[np.float64]:
+        """(n, S) the pointing game: 1, 0 or NaN."""
+        return self.means["pointing_game"]
 
-    Returns:
-        (n, px, px). A constant map stays exactly constant, whatever interpolation would round it to.
-    """
-    height, width = (max(px, cells * (cell_px or 0)) for cells in maps.shape[1:])
-    tall = np.empty((len(maps), px, px), np.float32)
-    for row, heatmap in zip(tall, np.asarray(maps, np.float32), strict=True):
-        if heatmap.min() == heatmap.max():
-            row[:] = heatmap.flat[0]
-        else:
-            row[:] = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_LINEAR)[:px, :px]
-    return tall
+    def scores(self, rows: Bools) -> list[dict[str, float]]:
+        """Pool the selected rows; return one dictionary of `SCORES` per setting."""
+        return [
+            {
+                **pixel_scores(self.counts[rows, setting]),
+                **{name: defined_mean(values[rows, setting]) for name, values in self.means.items()},
+            }
+            for setting in range(self.counts.shape[1])
+        ]
 
+    def undefined(self, rows: Bools) -> list[dict[str, int]]:
+        """Count, per setting, the selected tiles that have no truth and those whose heatmap is constant."""
+        empty = int((self.area[rows] == 0).sum())
+        return [{"empty_truths": empty, "constant_maps": int(count)} for count in self.constant[rows].sum(axis=0)]
 
-def thesis_prediction(
-    heatmaps: Floats,
-    probability: NDArray[np.floating],
-    intensity_threshold: float = 127,
-    probability_threshold: float = 0.5,
-) -> Bools:
-    """Turn heatmaps into predicted masks by the thesis' rule (section 2.5.1).
-
-    Each heatmap is scaled to 0..255 by its own minimum and maximum, 255 (v - min) / (max - min), and a pixel is
-    predicted where that is above `intensity_threshold`. A tile whose probability is not above `probability_threshold`
-    is predicted good: its mask is black. A constant heatmap cannot be scaled: black as well.
-
-    Args:
-        heatmaps: (n, H, W), any range.
-        probability: (n,) the classifier's probability of a defect, 0..1.
-
-    Returns:
-        (n, H, W) true where a defect is predicted.
-    """
-    low = heatmaps.min(axis=(1, 2))
-    span = heatmaps.max(axis=(1, 2)) - low
-    # the scaled map is never built: v > min + span * threshold / 255 is the same comparison with one pass less
-    bound = low + span * np.float32(intensity_threshold) / np.float32(255)
-    shown = (span > 0) & (probability > probability_threshold)
-    return (heatmaps > bound[:, None, None]) & shown[:, None, None]
+    def only(self, rows: Bools) -> "TileMeasures":
+        """Return the same with the `MEANS` of the other rows undefined (good tiles may hold a neighbour's margin)."""
+        means = {name: np.where(rows[:, None], values, math.nan) for name, values in self.means.items()}
+        return TileMeasures(self.counts, means, self.area, self.regions, self.constant)
 
 
-def pixel_counts(prediction: Bools, truth: Bools) -> NDArray[np.int64]:
-    """Count the pixels of each tile: (n, H, W) twice -> (n, 4), the columns TP, FP, FN, TN."""
-    if prediction.shape != truth.shape:
-        raise ValueError(f"prediction is {prediction.shape}, truth is {truth.shape}")
-    area = math.prod(prediction.shape[1:])
-    # counting tile by tile takes a third of the time of a sum over axes
-    both = np.array([np.count_nonzero(tile) for tile in prediction & truth], np.int64)
-    predicted = np.array([np.count_nonzero(tile) for tile in prediction], np.int64)
-    true = np.array([np.count_nonzero(tile) for tile in truth], np.int64)
-    return np.stack([both, predicted - both, true - both, area - predicted - true + both], axis=1)
-
-
-def pixel_scores(counts: NDArray[np.integer]) -> dict[str, float]:
-    """Return the thesis' pixel scores from pooled counts.
-
-    precision = TP / (TP + FP) (2.3), recall = TP / (TP + FN) (2.4), f1 = 2 TP / (2 TP + FP + FN) (2.5),
-    jaccard = TP / (TP + FP + FN) (2.6), accuracy = (TP + TN) / (TP + TN + FP + FN) (2.7).
-    Written with counts, F1 is (2.5) wherever that is defined, and jaccard = f1 / (2 - f1) always.
-
-    Args:
-        counts: (4,) or (n, 4) TP, FP, FN, TN; rows are added up first.
-
-    Returns:
-        One value 0..1 per name of `PIXEL_SCORES`; NaN where the denominator is 0.
-    """
-    tp, fp, fn, tn = (int(count) for count in np.asarray(counts).reshape(-1, 4).sum(axis=0))
+def empty_histograms(
+    truths: Mapping[str, object] | tuple[str, ...], settings: int
+) -> dict[tuple[str, str], Histograms]:
+    """Return (truth, scale) -> histograms of S settings, all 0, for `measure_tiles` to add to: 1.5 MB a setting."""
     return {
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "precision": _ratio(tp, tp + fp),
-        "jaccard": _ratio(tp, tp + fp + fn),
-        "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
-        "recall": _ratio(tp, tp + fn),
+        (kind, scale): Histograms(*(np.zeros((settings, BINS)) for _ in range(3)))
+        for kind in truths
+        for scale in SCALES
     }
 
 
-def pointing_hits(maps: Floats, truth: Bools, cell_px: int | None = None) -> NDArray[np.float64]:
-    """Play the pointing game (2.8) on each tile: is the centre of the heatmap's highest cell inside the truth?
+def measure_tiles(
+    maps: Floats,
+    truths: Mapping[str, Bools],
+    probability: Floats,
+    intensity_threshold: float = 127,
+    probability_threshold: float = 0.5,
+    cell_px: float | None = None,
+    offset_px: float = 0.0,
+    tolerance_px: float = 15.0,
+    histograms: Mapping[tuple[str, str], Histograms] = NO_HISTOGRAMS,
+    workers: int = 1,
+) -> dict[str, TileMeasures]:
+    """Measure a few tiles under every setting and against every truth.
 
-    Bilinear enlargement has its maximum at the centre of the highest cell, except along the border, where it repeats
-    the cell's value to the edge: the centre is what the heatmap points at. Of equal cells the first in reading order
-    counts. The prediction does not gate it.
+    Args:
+        maps: (n, S, h, w) heatmaps at native resolution, one per setting, finite.
+        truths: name of the truth -> (n, px, px) mask.
+        probability: (n,) the classifier's probability of a defect.
+        intensity_threshold, probability_threshold: see `stages.metrics.thesis.thesis_prediction`.
+        cell_px, offset_px: see `stages.metrics.geometry`.
+        tolerance_px: of `pointing_game_near`; see `stages.metrics.pointing.pointing_hits`.
+        histograms: from `empty_histograms`; the pixels of these tiles are added to them. One object for each split.
+        workers: threads; settings are shared among them.
+
+    Raises:
+        ValueError: counts or shapes do not fit each other.
+    """
+    if not truths:
+        return {}
+    shapes = {truth.shape for truth in truths.values()}
+    px = next(iter(shapes))[-1]
+    if maps.ndim != 4 or shapes != {(len(maps), px, px)} or probability.shape != (len(maps),):
+        raise ValueError(f"maps {maps.shape}, truths {sorted(shapes)}, probability {probability.shape} do not fit")
+    masks = {kind: _Mask(truth) for kind, truth in truths.items()}
+    settings = maps.shape[1]
+    measures = {
+        kind: TileMeasures(
+            np.empty((len(maps), settings, 4), np.int64),
+            {name: np.full((len(maps), settings), math.nan) for name in MEANS},
+            mask.area_px / px**2,
+            mask.regions,
+            np.empty((len(maps), settings), bool),
+        )
+        for kind, mask in masks.items()
+    }
+
+    def measure(setting: int) -> None:
+        native = maps[:, setting]
+        step = max(1, BLOCK_PX // px**2)
+        for start in range(0, len(maps), step):
+            block = slice(start, min(start + step, len(maps)))
+            values = _Values(upsample(native[block], px, cell_px, offset_px), probability[block])
+            lit = _count_rows(predicted := (values.scaled > intensity_threshold) & values.shown(probability_threshold))
+            for kind, mask in masks.items():
+                _measure_block(measures[kind], setting, block, mask, values, predicted, lit)
+                for scale in SCALES if histograms else ():
+                    _add(histograms[kind, scale], setting, mask, block, values.bins(scale), values.totals(scale))
+        for kind, mask in masks.items():
+            _point(measures[kind], setting, native, mask, (cell_px, offset_px), tolerance_px)
+
+    if workers > 1 and settings > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(measure, range(settings)))
+    else:
+        for setting in range(settings):
+            measure(setting)
+    return measures
+
+
+def tile_histograms(
+    maps: Floats,
+    truth: Bools,
+    probability: Floats,
+    scale: str,
+    coarse: NDArray[np.integer],
+    cell_px: float | None = None,
+    offset_px: float = 0.0,
+) -> Histograms:
+    """Return a histogram for each of a few tiles under one setting, so that a bootstrap can draw tiles again.
+
+    With `weights` (draws, n), how often each tile was drawn, the pooled scores of all draws are those of
+    `Histograms(weights @ h.inside, weights @ h.outside, weights @ h.regions)`.
 
     Args:
         maps: (n, h, w) heatmaps at native resolution.
-        truth: (n, H, W) true where there is a defect.
-        cell_px: see `upsample`; centres beyond the tile count as its last pixel.
+        truth: (n, px, px).
+        scale: one of `SCALES`.
+        coarse: (65536,) the coarse bin of each float16 bin, of `stages.metrics.pixel_ranking.quantile_bins`.
 
     Returns:
-        (n,) 1 for a hit, 0 for a miss, NaN where it cannot be played: no truth pixel, or a constant heatmap.
+        Histograms (n, coarse bins), float64.
     """
-    flat = maps.reshape(len(maps), -1)
-    cells = np.unravel_index(flat.argmax(axis=1), maps.shape[1:])
-    extents = [max(cell_px or 0, length / count) for length, count in zip(truth.shape[1:], maps.shape[1:], strict=True)]
-    rows, columns = (
-        np.minimum(((cell + 0.5) * extent).astype(int), length - 1)
-        for cell, extent, length in zip(cells, extents, truth.shape[1:], strict=True)
-    )
-    hits = truth[np.arange(len(truth)), rows, columns].astype(np.float64)
-    playable = truth.any(axis=(1, 2)) & (flat.max(axis=1) > flat.min(axis=1))
-    return np.where(playable, hits, np.nan)
+    mask, bins = _Mask(truth), int(coarse.max()) + 1
+    measured = Histograms(*(np.zeros((len(maps), bins)) for _ in range(3)))
+    for row in range(len(maps)):
+        own = slice(row, row + 1)
+        values = _Values(upsample(maps[own], truth.shape[-1], cell_px, offset_px), probability[own])
+        places = coarse[values.bins(scale)[0]]
+        inside = places[mask.of(own)]
+        measured.inside[row] = np.bincount(inside, minlength=bins)
+        measured.outside[row] = np.bincount(places, minlength=bins) - measured.inside[row]
+        measured.regions[row] = np.bincount(inside, weights=mask.weights_of(own), minlength=bins)
+    return measured
+
+
+def join_measures(chunks: list[dict[str, TileMeasures]]) -> dict[str, TileMeasures]:
+    """Put the measures of consecutive chunks of tiles into one per truth."""
+    return {
+        kind: TileMeasures(
+            np.concatenate([chunk[kind].counts for chunk in chunks]),
+            {name: np.concatenate([chunk[kind].means[name] for chunk in chunks]) for name in MEANS},
+            np.concatenate([chunk[kind].area for chunk in chunks]),
+            np.concatenate([chunk[kind].regions for chunk in chunks]),
+            np.concatenate([chunk[kind].constant for chunk in chunks]),
+        )
+        for kind in chunks[0]
+    }
 
 
 def defined_mean(values: Floats) -> float:
@@ -138,66 +214,99 @@ def defined_mean(values: Floats) -> float:
     return float(defined.mean()) if defined.size else math.nan
 
 
-@dataclass(frozen=True)
-class TileMeasures:
-    """What was counted on n tiles, for S settings, against one truth; rows can be selected and pooled."""
+class _Mask:
+    """The truth of n tiles as a list of its pixels: they are few, and every setting asks for them again."""
 
-    counts: NDArray[np.int64]  # (n, S, 4) TP, FP, FN, TN in pixels
-    hits: NDArray[np.float64]  # (n, S) pointing game: 1, 0 or NaN
-    area: NDArray[np.float64]  # (n,) fraction of the tile that is truth, 0..1
+    def __init__(self, truth: Bools) -> None:
+        flat = truth.reshape(len(truth), -1)
+        self.pixels = np.flatnonzero(flat)
+        self.area_px = _count_rows(flat)
+        self.starts = np.concatenate([[0], np.cumsum(self.area_px)])
+        self.weights = region_weights(truth).reshape(-1)[self.pixels]
+        self.regions = np.rint(self.sums(self.weights, slice(0, len(truth)))).astype(np.int64)
+        self.distance = truth_distance_px(truth)
+        self._tile_px = flat.shape[1]
 
-    def scores(self, rows: Bools) -> list[dict[str, float]]:
-        """Pool the selected rows; return one dictionary of `SCORES` per setting."""
-        return [
-            {**pixel_scores(self.counts[rows, setting]), "pointing_game": defined_mean(self.hits[rows, setting])}
-            for setting in range(self.counts.shape[1])
-        ]
+    def of(self, block: slice) -> NDArray[np.intp]:
+        """Return where the true pixels of these tiles lie, counted from the first of them."""
+        return self.pixels[self.starts[block.start] : self.starts[block.stop]] - block.start * self._tile_px
+
+    def weights_of(self, block: slice) -> NDArray[np.float64]:
+        """Return the weight of each pixel that `of` returns: 1 / area of its region."""
+        return self.weights[self.starts[block.start] : self.starts[block.stop]]
+
+    def sums(self, values: NDArray, block: slice) -> NDArray[np.float64]:
+        """Add up one value per true pixel of these tiles: (tiles,)."""
+        ends = self.starts[block.start : block.stop + 1] - self.starts[block.start]
+        before = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+        return before[ends[1:]] - before[ends[:-1]]
 
 
-def measure_tiles(
-    maps: Floats,
-    truths: Mapping[str, Bools],
-    probability: NDArray[np.floating],
-    intensity_threshold: float = 127,
-    probability_threshold: float = 0.5,
-    cell_px: int | None = None,
-) -> dict[str, TileMeasures]:
-    """Measure a few tiles (as many as fit in memory at tile size) under every setting and against every truth.
+class _Values:
+    """Heatmaps of a block of tiles at tile size, (b, pixels), and what several truths ask of them."""
 
-    Args:
-        maps: (n, S, h, w) heatmaps at native resolution, one per setting.
-        truths: name of the truth -> (n, px, px) mask.
-        probability: (n,) the classifier's probability of a defect.
-        intensity_threshold, probability_threshold: see `thesis_prediction`.
-        cell_px: see `upsample`.
-    """
-    count, settings = maps.shape[:2]
-    measures = {
-        kind: TileMeasures(
-            np.empty((count, settings, 4), np.int64), np.empty((count, settings)), truth.mean(axis=(1, 2))
+    def __init__(self, heatmaps: NDArray[np.float32], probability: Floats) -> None:
+        self.raw = heatmaps.reshape(len(heatmaps), -1)
+        self.scaled = scale_to_255(self.raw)
+        self.probability = probability
+        self.positive = np.maximum(self.raw, 0).sum(axis=1)
+        self._bins: dict[str, NDArray[np.uint16]] = {}
+        self._totals: dict[str, NDArray[np.int64]] = {}
+
+    def shown(self, probability_threshold: float) -> Bools:
+        return (self.probability > probability_threshold)[:, None]
+
+    def bins(self, scale: str) -> NDArray[np.uint16]:
+        """Return the float16 bin of each value, (b, pixels)."""
+        if scale not in self._bins:
+            factor = (self.probability / 255).astype(np.float32)[:, None]
+            self._bins[scale] = float16_bins(self.raw if scale == "raw" else self.scaled * factor)
+        return self._bins[scale]
+
+    def totals(self, scale: str) -> NDArray[np.int64]:
+        """Return the histogram of all pixels of the block."""
+        if scale not in self._totals:
+            self._totals[scale] = np.bincount(self.bins(scale).reshape(-1), minlength=BINS)
+        return self._totals[scale]
+
+
+def _measure_block(
+    measures: TileMeasures, setting: int, block: slice, mask: _Mask, values: _Values, predicted: Bools, lit: NDArray
+) -> None:
+    pixels, area_px = mask.of(block), mask.area_px[block]
+    both = mask.sums(predicted.reshape(-1)[pixels], block).astype(np.int64)
+    measures.counts[block, setting] = counts_of(both, lit, area_px, predicted.shape[1])
+    inside = mask.sums(np.maximum(values.raw.reshape(-1)[pixels], 0), block)
+    varied = values.scaled.any(axis=1)
+    measures.means["weighting_game"][block, setting] = weighting_share(inside, values.positive, (area_px > 0) & varied)
+    for row in np.flatnonzero((area_px > 0) & varied):
+        own = slice(block.start + row, block.start + row + 1)
+        measures.means["tile_average_precision"][own, setting] = tile_average_precision(
+            values.bins("raw")[row], mask.of(own)
         )
-        for kind, truth in truths.items()
-    }
-    for setting in range(settings if truths else 0):
-        heatmaps = upsample(maps[:, setting], next(iter(truths.values())).shape[-1], cell_px)
-        prediction = thesis_prediction(heatmaps, probability, intensity_threshold, probability_threshold)
-        for kind, truth in truths.items():
-            measures[kind].counts[:, setting] = pixel_counts(prediction, truth)
-            measures[kind].hits[:, setting] = pointing_hits(maps[:, setting], truth, cell_px)
-    return measures
 
 
-def join_measures(chunks: list[dict[str, TileMeasures]]) -> dict[str, TileMeasures]:
-    """Put the measures of consecutive chunks of tiles into one per truth."""
-    return {
-        kind: TileMeasures(
-            np.concatenate([chunk[kind].counts for chunk in chunks]),
-            np.concatenate([chunk[kind].hits for chunk in chunks]),
-            np.concatenate([chunk[kind].area for chunk in chunks]),
-        )
-        for kind in chunks[0]
-    }
+def _add(
+    histograms: Histograms, setting: int, mask: _Mask, block: slice, bins: NDArray[np.uint16], total: NDArray[np.int64]
+) -> None:
+    own = bins.reshape(-1)[mask.of(block)]
+    inside = np.bincount(own, minlength=BINS)
+    histograms.inside[setting] += inside
+    histograms.outside[setting] += total - inside
+    histograms.regions[setting] += np.bincount(own, weights=mask.weights_of(block), minlength=BINS)
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan
+def _point(
+    measures: TileMeasures, setting: int, native: Floats, mask: _Mask, place: tuple, tolerance_px: float
+) -> None:
+    constant = is_constant(native)
+    measures.constant[:, setting] = constant
+    distance = pointed_distance_px(native, mask.distance, *place)
+    playable = (mask.area_px > 0) & ~constant
+    for name, tolerance in (("pointing_game", 0.0), ("pointing_game_near", tolerance_px)):
+        measures.means[name][:, setting] = np.where(playable, distance <= tolerance, math.nan)
+
+
+def _count_rows(flat: Bools) -> NDArray[np.int64]:
+    # counting row by row takes a third of the time of counting along an axis
+    return np.array([np.count_nonzero(row) for row in flat], np.int64)

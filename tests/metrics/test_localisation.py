@@ -7,17 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.metrics.localisation import (
-    PIXEL_SCORES,
-    defined_mean,
-    join_measures,
-    measure_tiles,
-    pixel_counts,
-    pixel_scores,
-    pointing_hits,
-    thesis_prediction,
-    upsample,
-)
+from stages.metrics.geometry import upsample
+from stages.metrics.localisation import defined_mean, join_measures, measure_tiles
+from stages.metrics.pointing import pointing_hits
+from stages.metrics.thesis import PIXEL_SCORES, pixel_counts, pixel_scores, thesis_prediction
 
 
 def test_upsample_is_bilinear_with_aligned_pixel_centres():

@@ -1,0 +1,64 @@
+"""Heatmaps that know nothing of the model, to be scored like any other; and the best that a resolution allows.
+
+Each gives (n, h, w) float32 maps on a grid of choice (see `stages.metrics.geometry`), so that a control has the resolution
+of the method that it is compared with. A method that does not beat all of them has shown nothing.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.metrics.geometry import cell_averages, extent_px
+from stages.runtime.seeds import derive_seed
+
+CONTROLS = ("centre_prior", "random_map", "edge_map")
+
+
+def centre_prior(
+    count: int, height: int, width: int, px: int, cell_px: float | None = None, offset_px: float = 0.0
+) -> NDArray[np.float32]:
+    """Return the same Gaussian around the tile's centre for every tile, with a standard deviation of px / 4.
+
+    exp(-((x - px / 2)^2 + (y - px / 2)^2) / (2 (px / 4)^2)) at each cell's centre (x, y)
+    """
+    down, across = (
+        np.exp(-(((np.arange(cells) + 0.5) * extent_px(cells, px, cell_px) + offset_px - px / 2) ** 2) / (px**2 / 8))
+        for cells in (height, width)
+    )
+    return np.repeat((down[:, None] * across)[None].astype(np.float32), count, axis=0)
+
+
+def random_map(tile_ids: Sequence[str], height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return cells drawn evenly from 0..1, for each tile from a seed of its own: the same whatever tiles are with it."""
+    maps = np.empty((len(tile_ids), height, width), np.float32)
+    for heatmap, tile_id in zip(maps, tile_ids, strict=True):
+        heatmap[:] = np.random.default_rng(derive_seed(seed, "random map", tile_id)).random((height, width), np.float32)
+    return maps
+
+
+def edge_map(
+    images: NDArray[np.uint8], height: int, width: int, cell_px: float | None = None, offset_px: float = 0.0
+) -> NDArray[np.float32]:
+    """Return how strong the edges in each cell are: the magnitude of the Sobel gradient of the grey image, averaged.
+
+    Args:
+        images: (n, px, px, 3) RGB.
+    """
+    edges = np.empty(images.shape[:3], np.float32)
+    for image, edge in zip(images, edges, strict=True):
+        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+        across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1)))
+        edge[:] = cv2.magnitude(across, down)
+    return cell_averages(edges, height, width, cell_px, offset_px)
+
+
+def ceiling_map(
+    truth: NDArray[np.bool_], height: int, width: int, cell_px: float | None = None, offset_px: float = 0.0
+) -> NDArray[np.float32]:
+    """Return the map that knows the truth (n, px, px), as well as a grid can show it: the true fraction of each cell.
+
+    Enlarged and scored like a heatmap (probability 1 where defective), it gives the ceiling of that resolution.
+    """
+    return cell_averages(truth.astype(np.float32), height, width, cell_px, offset_px)
