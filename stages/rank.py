@@ -5,19 +5,21 @@ Writes metrics/rank.json, plots/rank.csv and plots/truths.csv. `--table FILE.csv
 """
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from stages.datasets.score_tables import read_score_table, rank_table_text
+from stages.datasets.score_tables import rank_table_text, read_score_table
 from stages.datasets.scores import Scores, open_scores
 from stages.datasets.tiles import read_table
 from stages.metrics.comparison import POOLED, Contest, Estimates, contest, estimate, rank_certainty
-from stages.metrics.faithfulness import GAINS, gain_over_random
+from stages.metrics.faithfulness import GAINS, gain_over_random, order_flips
 from stages.metrics.intervals import cluster_bootstrap, percentile_interval
 from stages.metrics.pareto import pareto_front
 from stages.metrics.ranking import Ranked, improvement_percent, rank_family
@@ -25,7 +27,7 @@ from stages.runtime.command import report
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params, seeds_of
 from stages.runtime.paths import RANK_METRICS, RANK_PLOT, TRUTHS_PLOT, metrics_file, perturb_file, scores_folder
-from stages.runtime.records import DECIMALS, new_file, read_json, write_json
+from stages.runtime.records import read_json, write_csv, write_json
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
 CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names a tile's cluster
@@ -50,7 +52,11 @@ def rank(params: Params) -> str:
     first = next(iter(scores.values()))
     gains, gains_line = _faithfulness(params)
     if not first.truths:
-        return _nothing(rule.truth, gains) + gains_line
+        write_csv(RANK_PLOT, RANK_COLUMNS, [])
+        write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, [])
+        nothing = {"truth": rule.truth, **{f"best_{family}": None for family in FAMILIES}}
+        write_json(RANK_METRICS, {**{family: {} for family in FAMILIES}, "verdict": nothing, "faithfulness": gains})
+        return "rank: the data set has no annotated area (boxes or masks), so there is nothing to rank by" + gains_line
     entries = _entries(params, scores)
     bootstrap = cluster_bootstrap(first.tiles[CLUSTERS[rule.cluster]], rule.resamples, rule.seed)
     by_truth = {
@@ -69,8 +75,8 @@ def rank(params: Params) -> str:
     }
     content = _content(ranked, entries, estimates)
     verdict, line = _verdict(ranked, names, by_truth, params)
-    _write(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranked, content, names, estimates))
-    _write(TRUTHS_PLOT, TRUTHS_COLUMNS, _truth_lines(entries, by_truth, rule.metrics))
+    write_csv(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranked, content, names, estimates))
+    write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, _truth_lines(entries, by_truth, rule.metrics))
     write_json(RANK_METRICS, {**content, "verdict": verdict, "faithfulness": gains})
     return line + gains_line
 
@@ -125,7 +131,7 @@ def _entries(params: Params, scores: Mapping[str, Scores]) -> dict[str, Entry]:
                 if key not in scores[seed].rows:
                     raise InputError(f"{scores[seed].folder}: has no {key}, which {model} has; explain it again")
             name = own if row.own else f"{model}_{key}"
-            entries[name] = Entry(family, seeds, key, row.method, row.beats_controls)
+            entries[name] = Entry(family, seeds, key, row.method, row.beats_controls.get(params.rank.truth))
     return entries
 
 
@@ -192,41 +198,102 @@ def _verdict(
         for kind, estimates in by_truth.items():
             contests = {metric: contest(estimates, *places, place) for place, metric in enumerate(metrics)}
             verdict["cnn_minus_vit"][kind] = {metric: _described(own) for metric, own in contests.items()}
-            parts.append(f"CNN - ViT against {kind}: " + ", ".join(f"{name} {_said(own)}" for name, own in contests.items()))
+            parts.append(
+                f"CNN - ViT against {kind}: " + ", ".join(f"{name} {_said(own)}" for name, own in contests.items())
+            )
     undefined = sum(row.undefined for rows in ranked.values() for row in rows)
     if undefined:
         parts.append(f"undefined values, ranked last: {undefined}")
     return verdict, f"rank by {truth}: " + "; ".join(parts)
 
 
+def _described(own: Contest) -> dict[str, Any]:
+    return {
+        "value": own.cnn - own.vit,
+        "low": own.low,
+        "high": own.high,
+        "cnn_wins_probability": own.cnn_wins,
+        "better": own.verdict,
+    }
+
+
+def _said(own: Contest) -> str:
+    if math.isnan(own.cnn - own.vit):
+        return "undefined"
+    return f"{own.cnn - own.vit:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
+
+
+def _rank_lines(
+    ranked: Mapping[str, list[Ranked]], content: Mapping[str, dict[str, Any]], names: list[str], estimates: Estimates
+) -> Iterable[tuple[object, ...]]:
+    """Yield one line per row and metric, with the interval of its value, and one for the average rank."""
+    low, high = (edge.reshape(estimates.values.shape) for edge in _intervals(estimates))
+    for family, rows in ranked.items():
+        for row in rows:
+            place = names.index(row.name)
+            for k, (metric, own) in enumerate(row.ranks.items()):
+                spread = estimates.between_seeds[place, k]
+                yield family, row.name, metric, own, row.values[metric], low[place, k], high[place, k], spread
+            said = content[family][row.name]
+            average = said["average_rank"], math.nan, said["average_rank_low"], said["average_rank_high"]
+            yield family, row.name, "average", *average, math.nan
+
+
+def _truth_lines(
+    entries: Mapping[str, Entry], by_truth: Mapping[str, Estimates], metrics: Iterable[str]
+) -> Iterable[tuple[object, ...]]:
+    for truth, estimates in by_truth.items():
+        low, high = (edge.reshape(estimates.values.shape) for edge in _intervals(estimates))
+        for place, (name, entry) in enumerate(entries.items()):
+            for k, metric in enumerate(metrics):
+                yield truth, entry.family, name, metric, estimates.values[place, k], low[place, k], high[place, k]
+
+
+def _intervals(estimates: Estimates) -> tuple[NDArray, NDArray]:
+    return percentile_interval(estimates.resampled.reshape(len(estimates.resampled), -1))
+
+
 def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
-    """Compare the families' gains in deletion and insertion under each fill; say where the fill flips their order."""
-    columns, tiles = {}, None
-    for model, entry in params.models.items():
-        if entry.of is None:
-            table = read_table(perturb_file(model), "perturb")
-            table = table[table["best"]].sort_values("tile_id", kind="stable")
-            parts = {fill: table[table["fill"] == fill] for fill in params.perturb.fills}
-            own = next(iter(parts.values()))
-            if tiles is not None and list(own["tile_id"]) != list(tiles["tile_id"]):
-                raise InputError(f"{perturb_file(model)}: other tiles than the other models'; run the perturb stages again")
-            tiles = own
-            columns[model] = {
-                f"{curve}_{fill}": gain_over_random({name: part[name].to_numpy() for name in part}, curve)
-                for fill, part in parts.items()
-                for curve in GAINS
-            }
-    assert tiles is not None
-    names = [f"{curve}_{fill}" for curve in GAINS for fill in params.perturb.fills]
-    bootstrap = cluster_bootstrap(tiles[CLUSTERS[params.rank.cluster]], params.rank.resamples, params.rank.seed)
-    estimates = estimate([[own] for own in columns.values()], names, bootstrap)
-    of = {family: [n for n, model in enumerate(columns) if params.models[model].family == family] for family in FAMILIES}
+    """Compare the families' gains over a random map under each fill; say where the fill flips their order."""
+    fills, tables = params.perturb.fills, {}
+    for model in seeds_of(params.models):
+        table = read_table(perturb_file(model), "perturb")
+        tables[model] = table[table["best"]].sort_values("tile_id", kind="stable")
+    first = next(iter(tables.values()))
+    for model, table in tables.items():
+        if list(table["tile_id"]) != list(first["tile_id"]):
+            raise InputError(f"{perturb_file(model)}: other tiles than the other models'; run the perturb stages again")
+    of = {family: [n for n, model in enumerate(tables) if params.models[model].family == family] for family in FAMILIES}
     if not all(of.values()):
         return {}, ""
+    names = [f"{curve}_{fill}" for curve in GAINS for fill in fills]
+    gains = [
+        {f"{curve}_{fill}": gain_over_random(_columns(table, fill), curve) for curve in GAINS for fill in fills}
+        for table in tables.values()
+    ]
+    clusters = first[first["fill"] == fills[0]][CLUSTERS[params.rank.cluster]]
+    bootstrap = cluster_bootstrap(clusters, params.rank.resamples, params.rank.seed)
+    estimates = estimate([[own] for own in gains], names, bootstrap)
     contests = {name: contest(estimates, of["cnn"], of["vit"], place) for place, name in enumerate(names)}
-    content: dict[str, Any] = {name: _described(own) for name, own in contests.items()}
-    for curve in GAINS:
-        signs = {np.sign(contests[f"{curve}_{fill}"].cnn - contests[f"{curve}_{fill}"].vit) for fill in params.perturb.fills}
-        content[f"{curve}_order_flips_with_fill"] = len(signs) > 1
-    flips = [curve for curve in GAINS if content[f"{curve}_order_flips_with_fill"]]
-    return content, "; the fill " + (f"flips the families' order in {' and '.join(flips)}" if flips else "flips no order")
+    flips = order_flips({name: own.cnn - own.vit for name, own in contests.items()}, fills)
+    content = {name: {"cnn": own.cnn, "vit": own.vit, **_described(own)} for name, own in contests.items()}
+    said = ", ".join(f"{name.replace('_', ' ')} {_said(own)}" for name, own in contests.items())
+    flipped = " and ".join(curve for curve, flip in flips.items() if flip) or "nothing"
+    return {**content, "fill_flips_order": flips}, f"; gain over random, CNN - ViT: {said}; the fill flips {flipped}"
+
+
+def _columns(table: pd.DataFrame, fill: str) -> dict[str, NDArray]:
+    part = table[table["fill"] == fill]
+    return {str(name): part[name].to_numpy() for name in part}
+
+
+def main() -> None:
+    """Rank the models of params.yaml, or the rows of a table."""
+    parser = argparse.ArgumentParser(description="Rank all models within their family by their localisation scores.")
+    parser.add_argument("--table", type=Path, help="rank the rows of this CSV (columns of table 3.4) and print them")
+    table = parser.parse_args().table
+    report(lambda: rank(read_params()) if table is None else rank_table(table))
+
+
+if __name__ == "__main__":
+    main()

@@ -84,9 +84,7 @@ def estimate(rows: Sequence[Sequence[Columns]], metrics: Sequence[str], bootstra
     for place, seeds in enumerate(rows):
         # (seeds, K) and (R, seeds, K)
         sums = [[score_sums(columns, metric) for metric in metrics] for columns in seeds]
-        above, below = (
-            np.stack([metric[part] for seed in sums for metric in seed], axis=1) for part in (0, 1)
-        )
+        above, below = (np.stack([metric[part] for seed in sums for metric in seed], axis=1) for part in (0, 1))
         by_seed = ratio_of_sums(above, below).reshape(len(seeds), -1)
         values[place] = by_seed.mean(axis=0)
         if len(seeds) > 1:

@@ -9,11 +9,14 @@ Deviations from RISE: fractions of the tile instead of a fixed number of pixels 
 grey, because black is itself unusual on a board.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.metrics.intervals import Bootstrap, mean_sums, percentile_interval, ratio_of_sums
 
 FILLS = ("mean", "blur")
 GAINS = ("deletion", "insertion")
@@ -21,6 +24,7 @@ GAINS = ("deletion", "insertion")
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
+Predict = Callable[[Pixels], NDArray[np.float64]]  # (n, H, W, 3) -> (n,) probability, of the n tiles in their order
 
 BLUR = 1 / 16  # standard deviation of the blur as a fraction of the tile's side: 14 px at 224, no defect stays visible
 
@@ -97,3 +101,66 @@ def gain_over_random(areas: Mapping[str, Floats], curve: str) -> Floats:
     """
     gain: Floats = areas[curve] - areas[f"random_{curve}"]
     return -gain if curve == "deletion" else gain
+
+
+def order_flips(differences: Mapping[str, float], fills: Sequence[str]) -> dict[str, bool]:
+    """Return curve -> whether the sign of one family's lead over another depends on the fill.
+
+    Args:
+        differences: "<curve>_<fill>" -> lead of one family, for each of `GAINS` and `fills`; NaN leads nobody.
+    """
+    leads = {curve: [differences[f"{curve}_{fill}"] for fill in fills] for curve in GAINS}
+    return {curve: min(lead) < 0 < max(lead) for curve, lead in leads.items()}
+
+
+def perturbation_curves(
+    pixels: Pixels, heatmaps: Floats, fill: Pixels, steps: int, predict: Predict
+) -> dict[str, Floats]:
+    """Follow the probability while pixels go (deletion) and come back (insertion) in the order of relevance.
+
+    Args:
+        pixels: (n, H, W, 3) tiles.
+        heatmaps: (n, H, W).
+        fill: (n, H, W, 3) what replaces pixels.
+        steps: points besides the first.
+
+    Returns:
+        "deletion" and "insertion" -> (n, steps + 1) probabilities; NaN on tiles whose heatmap is constant.
+    """
+    ranks = relevance_ranks(heatmaps)
+    counts = step_counts(heatmaps[0].size, steps)
+    curves = {
+        "deletion": [predict(compose(~top_pixels(ranks, count), pixels, fill)) for count in counts],
+        "insertion": [predict(compose(top_pixels(ranks, count), pixels, fill)) for count in counts],
+    }
+    defined = ordered(heatmaps)[:, None]
+    return {name: np.where(defined, np.stack(points, axis=1), math.nan) for name, points in curves.items()}
+
+
+def kept_probability(pixels: Pixels, kept: Bools, fill: Pixels, predict: Predict) -> Floats:
+    """Return (n,) the probability when only the region `kept` (n, H, W) stays; NaN where it is empty."""
+    return np.where(kept.any(axis=(1, 2)), predict(compose(kept, pixels, fill)), math.nan)
+
+
+def faithfulness_scores(columns: Mapping[str, Floats], bootstrap: Bootstrap) -> dict[str, dict[str, float]]:
+    """Summarise n tiles of one explanation under one fill, with 95% intervals.
+
+    Args:
+        columns: (n,) `probability` of the whole tiles; `deletion`, `insertion`, `kept` and the same of a random map
+            under `random_...`.
+
+    Returns:
+        Score -> value, low, high: `deletion` and `insertion` (mean areas), `deletion_gain` and `insertion_gain` (over
+        the random map, higher is better), `sufficiency` = sum kept / sum probability over tiles with a region, and the
+        same of a random region of equal area, `random_sufficiency`.
+    """
+    sums = {name: mean_sums(columns[name][:, None]) for name in GAINS}
+    sums |= {f"{name}_gain": mean_sums(gain_over_random(columns, name)[:, None]) for name in GAINS}
+    for name, kept in (("sufficiency", columns["kept"]), ("random_sufficiency", columns["random_kept"])):
+        defined = ~np.isnan(kept)
+        sums[name] = np.where(defined, kept, 0.0)[:, None], np.where(defined, columns["probability"], 0.0)[:, None]
+    scores = {}
+    for name, (above, below) in sums.items():
+        low, high = percentile_interval(bootstrap.ratios(above, below))
+        scores[name] = {"value": float(ratio_of_sums(above, below)[0]), "low": float(low[0]), "high": float(high[0])}
+    return scores

@@ -139,11 +139,14 @@ class Explain:
 
 @dataclass(frozen=True)
 class Score:
-    """The thesis' rule, and what the gallery shows."""
+    """The thesis' rule, what stands beside it, and what the gallery shows."""
 
     intensity_threshold: Annotated[float, between(0, 255)]
     probability_threshold: Annotated[float, between(0, 1)]
     choose_by: str
+    tolerance_px: Annotated[float, at_least(0)]
+    min_region_px: Annotated[int, at_least(1)]
+    seed: Annotated[int, between(0, 2**63)]
     gallery_tiles: Annotated[int, at_least(1)]
 
 
@@ -156,6 +159,7 @@ class Perturb:
     fills: Annotated[tuple[Fill, ...], DISTINCT]
     methods: Explained
     batch: Annotated[int, at_least(1)]
+    resamples: Annotated[int, at_least(100)]
     seed: Annotated[int, between(0, 2**63)]
 
 

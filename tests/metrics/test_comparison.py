@@ -18,7 +18,9 @@ from stages.metrics.localisation import PIXEL_SCORES, pixel_scores
 
 def tiles(rng, count):
     counts = rng.integers(0, 100, (count, 4))
-    return dict(zip(("tp", "fp", "fn", "tn"), counts.T, strict=True)) | {"pointing_game": rng.integers(0, 2, count) * 1.0}
+    return dict(zip(("tp", "fp", "fn", "tn"), counts.T, strict=True)) | {
+        "pointing_game": rng.integers(0, 2, count) * 1.0
+    }
 
 
 def test_pooled_scores_are_the_thesis_scores_of_the_summed_counts():
