@@ -6,28 +6,28 @@ Writes metrics/rank.json, plots/rank.csv and plots/truths.csv. `--table FILE.csv
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from stages.datasets.score_tables import rank_table_text, read_score_table
 from stages.datasets.scores import Scores, open_scores
 from stages.datasets.tiles import read_table
-from stages.metrics.comparison import POOLED, Contest, Estimates, contest, estimate, rank_certainty
+from stages.metrics.comparison import POOLED, Contest, Estimates, contest, estimate, family_contest, rank_certainty
 from stages.metrics.faithfulness import GAINS, gain_over_random, order_flips
 from stages.metrics.intervals import cluster_bootstrap, percentile_interval
 from stages.metrics.pareto import pareto_front
 from stages.metrics.ranking import Ranked, improvement_percent, rank_family
 from stages.runtime.command import report
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params, read_params, seeds_of
+from stages.runtime.params import Params, read_params
 from stages.runtime.paths import RANK_METRICS, RANK_PLOT, TRUTHS_PLOT, metrics_file, perturb_file, scores_folder
 from stages.runtime.records import read_json, write_csv, write_json
+from stages.runtime.repeats import seeds_of
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
 CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names a tile's cluster
@@ -68,17 +68,20 @@ def rank(params: Params) -> str:
         for truth in first.truths
     }
     estimates, names = by_truth[rule.truth], list(entries)
-    table = {name: dict(zip(rule.metrics, estimates.values[place], strict=True)) for place, name in enumerate(names)}
-    ranked = {
-        family: rank_family({name: table[name] for name in names if entries[name].family == family}, rule.metrics)
-        for family in FAMILIES
-    }
+    ranked_by = {truth: _ranked(entries, own, rule.metrics) for truth, own in by_truth.items()}
+    ranked = ranked_by[rule.truth]
     content = _content(ranked, entries, estimates)
-    verdict, line = _verdict(ranked, names, by_truth, params)
+    verdict, line = _verdict(ranked_by, names, by_truth, params)
     write_csv(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranked, content, names, estimates))
     write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, _truth_lines(entries, by_truth, rule.metrics))
     write_json(RANK_METRICS, {**content, "verdict": verdict, "faithfulness": gains})
     return line + gains_line
+
+
+def _ranked(entries: Mapping[str, Entry], estimates: Estimates, metrics: Sequence[str]) -> dict[str, list[Ranked]]:
+    rows = {name: dict(zip(metrics, own, strict=True)) for name, own in zip(entries, estimates.values, strict=True)}
+    of = {family: {name: rows[name] for name in rows if entries[name].family == family} for family in FAMILIES}
+    return {family: rank_family(table, metrics) for family, table in of.items()}
 
 
 def rank_table(path: Path) -> str:
@@ -177,10 +180,14 @@ def _latency_ms(entry: Entry) -> float:
 
 
 def _verdict(
-    ranked: Mapping[str, list[Ranked]], names: list[str], by_truth: Mapping[str, Estimates], params: Params
+    ranked_by: Mapping[str, Mapping[str, list[Ranked]]],
+    names: list[str],
+    by_truth: Mapping[str, Estimates],
+    params: Params,
 ) -> tuple[dict[str, Any], str]:
-    """Return the best of each family, the best CNN against the best ViT by every truth, and this as one line."""
+    """Return the best of each family, and by every truth the best CNN of that truth against its best ViT; one line."""
     truth, metrics = params.rank.truth, params.rank.metrics
+    ranked = ranked_by[truth]
     verdict: dict[str, Any] = {"truth": truth}
     parts = []
     for family, title in FAMILIES.items():
@@ -193,14 +200,14 @@ def _verdict(
     if all(ranked.values()):
         best_cnn, best_vit = ranked["cnn"][0], ranked["vit"][0]
         verdict["improvement_percent"] = improvement_percent(best_cnn.values, best_vit.values, metrics)
-        places = [names.index(best_cnn.name)], [names.index(best_vit.name)]
         verdict["cnn_minus_vit"] = {}
         for kind, estimates in by_truth.items():
-            contests = {metric: contest(estimates, *places, place) for place, metric in enumerate(metrics)}
-            verdict["cnn_minus_vit"][kind] = {metric: _described(own) for metric, own in contests.items()}
-            parts.append(
-                f"CNN - ViT against {kind}: " + ", ".join(f"{name} {_said(own)}" for name, own in contests.items())
-            )
+            cnn, vit = ([names.index(row.name) for row in ranked_by[kind][family]] for family in FAMILIES)
+            contests = {metric: contest(estimates, cnn, vit, place) for place, metric in enumerate(metrics)}
+            described = {metric: _described(own) for metric, own in contests.items()}
+            verdict["cnn_minus_vit"][kind] = {"cnn": names[cnn[0]], "vit": names[vit[0]], **described}
+            said = ", ".join(f"{name} {_said(own)}" for name, own in contests.items())
+            parts.append(f"{names[cnn[0]]} - {names[vit[0]]} against {kind}: {said}")
     undefined = sum(row.undefined for rows in ranked.values() for row in rows)
     if undefined:
         parts.append(f"undefined values, ranked last: {undefined}")
@@ -268,23 +275,18 @@ def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
         return {}, ""
     names = [f"{curve}_{fill}" for curve in GAINS for fill in fills]
     gains = [
-        {f"{curve}_{fill}": gain_over_random(_columns(table, fill), curve) for curve in GAINS for fill in fills}
+        {f"{curve}_{fill}": gain_over_random(table[table["fill"] == fill], curve) for curve in GAINS for fill in fills}
         for table in tables.values()
     ]
     clusters = first[first["fill"] == fills[0]][CLUSTERS[params.rank.cluster]]
     bootstrap = cluster_bootstrap(clusters, params.rank.resamples, params.rank.seed)
     estimates = estimate([[own] for own in gains], names, bootstrap)
-    contests = {name: contest(estimates, of["cnn"], of["vit"], place) for place, name in enumerate(names)}
+    contests = {name: family_contest(estimates, of["cnn"], of["vit"], place) for place, name in enumerate(names)}
     flips = order_flips({name: own.cnn - own.vit for name, own in contests.items()}, fills)
     content = {name: {"cnn": own.cnn, "vit": own.vit, **_described(own)} for name, own in contests.items()}
     said = ", ".join(f"{name.replace('_', ' ')} {_said(own)}" for name, own in contests.items())
     flipped = " and ".join(curve for curve, flip in flips.items() if flip) or "nothing"
     return {**content, "fill_flips_order": flips}, f"; gain over random, CNN - ViT: {said}; the fill flips {flipped}"
-
-
-def _columns(table: pd.DataFrame, fill: str) -> dict[str, NDArray]:
-    part = table[table["fill"] == fill]
-    return {str(name): part[name].to_numpy() for name in part}
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         VIT: {"family": "vit", "arch": "test_vit.r160_in1k"},
     },
     "explain": {"fusion": ["min", "mean"], "discard": [0.0, 0.9]},
+    "perturb": {"tiles": 4, "steps": 2},
+    "rank": {"resamples": 100},
     "time": {"warmup": 0, "repeats": 2},
 }
 

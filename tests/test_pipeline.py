@@ -19,7 +19,9 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
     return {f"{verb}@{model}" for verb in verbs for model in models}
 
 
-ALL_AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank"}
+AFTER_EXPLAIN = ("score", "perturb")
+AFTER_TRAIN = ("explain", *AFTER_EXPLAIN, "time")
+ALL_AFTER_SPLIT = of_models("train", *AFTER_TRAIN) | {"rank"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_repro_leaves_only_results_for_git(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-@pytest.mark.parametrize("stage", ["train", "score", "time"])
+@pytest.mark.parametrize("stage", ["train", "score", "perturb", "time"])
 def test_metrics_have_the_models_name_on_top(copy: Copy, stage: str, model: str) -> None:
     """So that `dvc metrics diff` shows it in its own column."""
     assert list(json.loads((copy.folder / f"metrics/{stage}/{model}.json").read_text())) == [model]
@@ -78,14 +80,15 @@ def test_a_second_repro_does_nothing(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
-        ("explain.discard", [0.0, 0.5], of_models("explain", "score") | {"rank"}),
-        ("score.intensity_threshold", 100, of_models("score") | {"rank"}),
+        ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN) | {"rank"}),
+        ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | {"rank"}),
+        ("perturb.steps", 3, of_models("perturb") | {"rank"}),
         ("rank.truth", "exact", {"rank"}),
-        ("time.repeats", 3, of_models("time")),
-        ("runtime.workers", 1, of_models("time")),
+        ("time.repeats", 3, of_models("time") | {"rank"}),  # latency is half of the Pareto front
+        ("runtime.workers", 1, of_models("time") | {"rank"}),
         ("model.lr", 0.01, ALL_AFTER_SPLIT),
-        ("family.vit.lr", 0.01, of_models("train", "explain", "score", "time", models={VIT}) | {"rank"}),
-        (f"models.{CNN}.lr", 0.01, of_models("train", "explain", "score", "time", models={CNN}) | {"rank"}),
+        ("family.vit.lr", 0.01, of_models("train", *AFTER_TRAIN, models={VIT}) | {"rank"}),
+        (f"models.{CNN}.lr", 0.01, of_models("train", *AFTER_TRAIN, models={CNN}) | {"rank"}),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
         ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),
     ],
@@ -141,7 +144,7 @@ def test_an_experiment_with_another_learning_rate(copy: Copy) -> None:
 
     copy.dvc("plots", "show", "--out", "shown")
     page = (copy.folder / "shown" / "index.html").read_text(encoding="utf-8")
-    for plot in (f"{CNN}: training", f"{CNN}: settings", f"plots_gallery_{CNN}.png", "Ranking"):
+    for plot in (f"{CNN}: training", f"{CNN}: settings", f"{CNN}: faithfulness", f"plots_gallery_{CNN}.png", "Ranking"):
         assert plot in page, plot
 
     copy.dvc("plots", "diff", "HEAD", "workspace", "--out", "compared")

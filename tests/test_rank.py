@@ -103,7 +103,7 @@ def test_ranks_verdict_and_plots(params):
     assert (apart["better"], apart["cnn_wins_probability"]) == ("cnn", 1.0)
     assert line.startswith(
         "rank by boxes: best CNN down (average rank 1.00 of 2); best ViT deit_fmean (average rank 1.00 of 3); "
-        "CNN - ViT against boxes: f1 +0.056 [+0.056, +0.056], pointing_game +0.750 ["
+        "down - deit_fmean against boxes: f1 +0.056 [+0.056, +0.056], pointing_game +0.750 ["
     )
     assert "undefined values, ranked last: 1" in line
 
@@ -147,7 +147,7 @@ def test_both_truths_stand_side_by_side(params):
     write_all(truths=("boxes", "exact"))
     line = stage.rank(with_rank(params, truth="exact"))
     assert line.startswith("rank by exact: ")
-    assert "CNN - ViT against boxes: " in line and "CNN - ViT against exact: " in line
+    assert "down - deit_fmean against boxes: " in line and "down - deit_fmean against exact: " in line
     assert {row["truth"] for row in lines(stage.TRUTHS_PLOT)} == {"boxes", "exact"}
 
 

@@ -99,7 +99,7 @@ def gain_over_random(areas: Mapping[str, Floats], curve: str) -> Floats:
         areas: curve name and "random_" + curve name -> (n,) areas under the curves, NaN where undefined.
         curve: one of `GAINS`.
     """
-    gain: Floats = areas[curve] - areas[f"random_{curve}"]
+    gain: Floats = np.asarray(areas[curve]) - np.asarray(areas[f"random_{curve}"])
     return -gain if curve == "deletion" else gain
 
 

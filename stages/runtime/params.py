@@ -28,6 +28,7 @@ from stages.runtime.convert import (
     reject_unknown,
 )
 from stages.runtime.errors import InputError
+from stages.runtime.repeats import check_repeats
 
 Family = Literal["cnn", "vit"]
 Weights = Literal["auto", "hub", "package", "file", "none"]
@@ -222,12 +223,6 @@ class Params:
         return training
 
 
-def seeds_of(models: dict[str, Model]) -> dict[str, list[str]]:
-    """Return model -> itself and its repeats under other seeds, for every model that repeats no other."""
-    firsts = [name for name, model in models.items() if model.of is None]
-    return {first: [first, *(name for name, model in models.items() if model.of == first)] for first in firsts}
-
-
 def read_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check a params file.
 
@@ -248,19 +243,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     params: Params = build(Params, content, "")
     for name in params.models:
         params.training(name)  # every value that training needs is given somewhere
-        _check_repeat(params.models, name)
+    check_repeats(params.models)
     return params
-
-
-def _check_repeat(models: dict[str, Model], name: str) -> None:
-    of = models[name].of
-    if of is None:
-        return
-    if of not in models or models[of].of is not None:
-        known = ", ".join(other for other, model in models.items() if model.of is None)
-        raise InputError(f"params.yaml: models.{name}.of is {of!r}; expected a model that repeats no other: {known}")
-    if models[of].family != models[name].family:
-        raise InputError(f"params.yaml: models.{name}.of is {of!r}, which is of another family")
 
 
 def _model_section(values: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from stages.metrics.comparison import (
     Estimates,
     contest,
     estimate,
+    family_contest,
     rank_certainty,
     score_sums,
 )
@@ -63,12 +64,16 @@ def test_a_paired_difference_is_surer_than_its_parts():
 def test_a_contest_of_families_by_hand():
     values = np.array([[0.6], [0.4], [0.3]])
     resampled = np.array([[[0.6], [0.4], [0.3]], [[0.1], [0.3], [0.5]]])
-    result = contest(Estimates(values, resampled, np.full((3, 1), math.nan)), [0, 1], [2], 0)
+    estimates = Estimates(values, resampled, np.full((3, 1), math.nan))
+    result = family_contest(estimates, [0, 1], [2], 0)
     assert (result.cnn, result.vit) == (0.5, 0.3)
     assert result.low == pytest.approx(-0.3 + 0.025 * 0.5)  # differences 0.2 and -0.3
     assert result.high == pytest.approx(0.2 - 0.025 * 0.5)
     assert result.cnn_wins == 0.5
     assert result.verdict == "undecided"
+    best = contest(estimates, [0, 1], [2], 0)
+    assert (best.cnn, best.vit, best.cnn_wins) == (0.6, 0.3, 0.5)  # the first rows, and who wins among all
+    assert best.low == pytest.approx(-0.4 + 0.025 * 0.7)  # differences 0.3 and -0.4
 
 
 def test_certainty_of_ranks_by_hand():
