@@ -1,76 +1,194 @@
-"""Rank the models by where they look, within each family: tables 3.5 and 3.7 of the thesis.
+"""Rank the models by where they look, within each family: tables 3.5 and 3.7 of the thesis, with intervals.
 
-Reads metrics/score/<model>.json of every model in params.yaml. Writes metrics/rank.json and plots/rank.csv.
+Reads data/scores/<model>, metrics/time/<model>.json and data/perturb/<model>.parquet of every model in params.yaml.
+Writes metrics/rank.json, plots/rank.csv and plots/truths.csv. `--table FILE.csv` ranks a table of scores instead.
 """
 
-import csv
+import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from stages.metrics.localisation import SCORES
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.datasets.score_tables import rank_table_text, read_score_table
+from stages.datasets.scores import Scores, open_scores
+from stages.datasets.tiles import read_table
+from stages.metrics.comparison import POOLED, Contest, Estimates, contest, estimate, family_contest, rank_certainty
+from stages.metrics.faithfulness import GAINS, gain_over_random, order_flips
+from stages.metrics.intervals import cluster_bootstrap, percentile_interval
+from stages.metrics.pareto import pareto_front
 from stages.metrics.ranking import Ranked, improvement_percent, rank_family
-from stages.runtime.command import run_stage
+from stages.runtime.command import report
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params
-from stages.runtime.paths import RANK_METRICS, RANK_PLOT, metrics_file
-from stages.runtime.records import DECIMALS, new_file, read_json, write_json
+from stages.runtime.params import Params, read_params
+from stages.runtime.paths import RANK_METRICS, RANK_PLOT, TRUTHS_PLOT, metrics_file, perturb_file, scores_folder
+from stages.runtime.records import read_json, write_csv, write_json
+from stages.runtime.repeats import seeds_of
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
+CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names a tile's cluster
+RANK_COLUMNS = ("family", "model", "metric", "rank", "value", "low", "high", "between_seeds")
+TRUTHS_COLUMNS = ("truth", "family", "model", "metric", "value", "low", "high")
 
-Table = dict[str, dict[str, float]]  # row -> metric -> value
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the ranking: a model under all its seeds, and an explanation."""
+
+    family: str
+    models: list[str]
+    row: str  # of data/scores/<model>
+    method: str
+    beats_controls: bool | None
 
 
 def rank(params: Params) -> str:
     """Write the ranking; return the verdict as the line to print."""
-    metrics = params.rank.metrics
-    for metric in metrics:
-        if metric not in SCORES:
-            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(SCORES)}")
-    if len(set(metrics)) < len(metrics):
-        raise InputError(f"params.yaml: rank.metrics names a metric twice: {', '.join(metrics)}")
-    tables = _read(params)
-    ranked = {family: rank_family(table, metrics) for family, table in tables.items()}
-    verdict, line = _verdict(ranked, params)
-    content: dict[str, Any] = {
-        family: {
-            row.name: {"ranks": row.ranks, "average_rank": row.average_rank, "undefined": row.undefined} for row in rows
-        }
-        for family, rows in ranked.items()
+    rule, scores = params.rank, _read(params)
+    first = next(iter(scores.values()))
+    gains, gains_line = _faithfulness(params)
+    if not first.truths:
+        write_csv(RANK_PLOT, RANK_COLUMNS, [])
+        write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, [])
+        nothing = {"truth": rule.truth, **{f"best_{family}": None for family in FAMILIES}}
+        write_json(RANK_METRICS, {**{family: {} for family in FAMILIES}, "verdict": nothing, "faithfulness": gains})
+        return "rank: the data set has no annotated area (boxes or masks), so there is nothing to rank by" + gains_line
+    entries = _entries(params, scores)
+    bootstrap = cluster_bootstrap(first.tiles[CLUSTERS[rule.cluster]], rule.resamples, rule.seed)
+    by_truth = {
+        truth: estimate(
+            [[scores[model].columns(truth, entry.row) for model in entry.models] for entry in entries.values()],
+            rule.metrics,
+            bootstrap,
+        )
+        for truth in first.truths
     }
-    _write_plot(ranked)
-    write_json(RANK_METRICS, content | {"verdict": verdict})
-    return line
+    estimates, names = by_truth[rule.truth], list(entries)
+    ranked_by = {truth: _ranked(entries, own, rule.metrics) for truth, own in by_truth.items()}
+    ranked = ranked_by[rule.truth]
+    content = _content(ranked, entries, estimates)
+    verdict, line = _verdict(ranked_by, names, by_truth, params)
+    write_csv(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranked, content, names, estimates))
+    write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, _truth_lines(entries, by_truth, rule.metrics))
+    write_json(RANK_METRICS, {**content, "verdict": verdict, "faithfulness": gains})
+    return line + gains_line
 
 
-def _read(params: Params) -> dict[str, Table]:
-    """Collect the rows of both families: a CNN gives one, a ViT one per fusion mode, named as in the thesis."""
-    tables: dict[str, Table] = {family: {} for family in FAMILIES}
-    for model, entry in params.models.items():
-        path = metrics_file("score", model)
-        scored = read_json(path).get(model)
-        if not isinstance(scored, dict):
-            raise InputError(f"{path}: has no {model!r}; run the score stage of this model again")
-        truths = [kind for kind in scored if kind != "classification"]
-        if truths and params.rank.truth not in truths:
+def _ranked(entries: Mapping[str, Entry], estimates: Estimates, metrics: Sequence[str]) -> dict[str, list[Ranked]]:
+    rows = {name: dict(zip(metrics, own, strict=True)) for name, own in zip(entries, estimates.values, strict=True)}
+    of = {family: {name: rows[name] for name in rows if entries[name].family == family} for family in FAMILIES}
+    return {family: rank_family(table, metrics) for family, table in of.items()}
+
+
+def rank_table(path: Path) -> str:
+    """Rank a table in the shape of table 3.4 within its families; return the ranks as CSV, columns of table 3.5."""
+    tables = read_score_table(path)
+    rows = [row for table in tables.values() for row in rank_family(table, list(next(iter(table.values()), {})))]
+    by_name = {row.name: row for row in rows}
+    order = [name for table in tables.values() for name in table]
+    return rank_table_text(
+        {name: by_name[name].ranks for name in order}, {name: by_name[name].average_rank for name in order}
+    )
+
+
+def _read(params: Params) -> dict[str, Scores]:
+    """Open the scores of every model and check that they are of the same tiles and truths, and that these will do."""
+    scores = {model: open_scores(scores_folder(model)) for model in params.models}
+    (_, first), *others = scores.items()
+    for _, other in others:
+        if list(other.tiles["tile_id"]) != list(first.tiles["tile_id"]) or other.truths != first.truths:
             raise InputError(
-                f"params.yaml: rank.truth is {params.rank.truth!r}, but {path} has only {', '.join(truths)}; "
-                f"use -S rank.truth={truths[0]}"
+                f"{other.folder}: scored on {len(other.tiles)} tiles against {', '.join(other.truths) or 'nothing'}, "
+                f"but {first.folder} on {len(first.tiles)} against {', '.join(first.truths) or 'nothing'} or on other "
+                "tiles; run the explain and score stages again for both"
             )
-        for fusion, values in scored.get(params.rank.truth, {}).items():
-            name = f"{model}_f{fusion}" if entry.family == "vit" else model
-            try:
-                tables[entry.family][name] = {
-                    metric: math.nan if values[metric] is None else float(values[metric]) for metric in SCORES
-                }
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{path}: not as score writes it ({error!r}); run the score stage again") from None
-    return tables
+    metrics = params.rank.metrics
+    if not first.truths:
+        return scores
+    if params.rank.truth not in first.truths:
+        raise InputError(
+            f"params.yaml: rank.truth is {params.rank.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
+            f"use -S rank.truth={first.truths[0]}"
+        )
+    known = [*POOLED, *first.means]
+    for metric in metrics:
+        if metric not in known:
+            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(known)}")
+    return scores
 
 
-def _verdict(ranked: Mapping[str, list[Ranked]], params: Params) -> tuple[dict[str, Any], str]:
-    """Return the best of each family, the improvement of the best CNN over the best ViT, and this as one line."""
-    verdict: dict[str, Any] = {"truth": params.rank.truth}
+def _entries(params: Params, scores: Mapping[str, Scores]) -> dict[str, Entry]:
+    """Name the rows: a CNN's own method gives <model>, a ViT's <model>_f<fusion>, any other <model>_<method>."""
+    entries = {}
+    for model, seeds in seeds_of(params.models).items():
+        family = params.models[model].family
+        for key, row in scores[model].rows.items():
+            if row.control or not (row.own or params.rank.methods == "all"):
+                continue
+            own = f"{model}_f{row.fusion}" if family == "vit" else model
+            for seed in seeds:
+                if key not in scores[seed].rows:
+                    raise InputError(f"{scores[seed].folder}: has no {key}, which {model} has; explain it again")
+            name = own if row.own else f"{model}_{key}"
+            entries[name] = Entry(family, seeds, key, row.method, row.beats_controls.get(params.rank.truth))
+    return entries
+
+
+def _content(
+    ranked: Mapping[str, list[Ranked]], entries: Mapping[str, Entry], estimates: Estimates
+) -> dict[str, dict[str, Any]]:
+    """Return family -> row -> what metrics/rank.json says of it."""
+    names = list(entries)
+    overall = rank_certainty(estimates.resampled).best
+    latency = np.array([_latency_ms(entry) for entry in entries.values()])
+    front = pareto_front(estimates.values[:, 0], latency)
+    content: dict[str, dict[str, Any]] = {}
+    for family, rows in ranked.items():
+        places = [names.index(row.name) for row in rows]
+        certainty = rank_certainty(estimates.resampled[:, places])
+        content[family] = {
+            row.name: {
+                "ranks": row.ranks,
+                "average_rank": row.average_rank,
+                "average_rank_low": certainty.low[own],
+                "average_rank_high": certainty.high[own],
+                "best_probability": certainty.best[own],
+                "best_probability_overall": overall[place],
+                "undefined": row.undefined,
+                "beats_controls": entries[row.name].beats_controls,
+                "seeds": len(entries[row.name].models),
+                "latency_ms": latency[place],
+                "on_pareto_front": bool(front[place]),
+            }
+            for own, (row, place) in enumerate(zip(rows, places, strict=True))
+        }
+    return content
+
+
+def _latency_ms(entry: Entry) -> float:
+    """Return the median of one forward pass with this explanation; NaN where the time stage did not measure it."""
+    path = metrics_file("time", entry.models[0])
+    try:
+        measured = read_json(path)[entry.models[0]].get(entry.method, {"median_ms": np.nan})
+        return float(measured["median_ms"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not as time writes it ({error!r}); run the time stage again") from None
+
+
+def _verdict(
+    ranked_by: Mapping[str, Mapping[str, list[Ranked]]],
+    names: list[str],
+    by_truth: Mapping[str, Estimates],
+    params: Params,
+) -> tuple[dict[str, Any], str]:
+    """Return the best of each family, and by every truth the best CNN of that truth against its best ViT; one line."""
+    truth, metrics = params.rank.truth, params.rank.metrics
+    ranked = ranked_by[truth]
+    verdict: dict[str, Any] = {"truth": truth}
     parts = []
     for family, title in FAMILIES.items():
         rows = ranked[family]
@@ -79,35 +197,105 @@ def _verdict(ranked: Mapping[str, list[Ranked]], params: Params) -> tuple[dict[s
             parts.append(f"best {title} {rows[0].name} (average rank {rows[0].average_rank:.2f} of {len(rows)})")
         else:
             parts.append(f"no {title} to rank")
-    if not any(ranked.values()):
-        return verdict, "rank: the data set has no annotated area (boxes or masks), so there is nothing to rank by"
     if all(ranked.values()):
-        best_cnn, best_vit = ranked["cnn"][0].values, ranked["vit"][0].values
-        verdict["improvement_percent"] = improvement_percent(best_cnn, best_vit, params.rank.metrics)
-        changes = ", ".join(
-            f"{metric} {'undefined' if math.isnan(change) else f'{change:+.2f} %'}"
-            for metric, change in verdict["improvement_percent"].items()
-        )
-        parts.append(f"CNN over ViT: {changes}")
+        best_cnn, best_vit = ranked["cnn"][0], ranked["vit"][0]
+        verdict["improvement_percent"] = improvement_percent(best_cnn.values, best_vit.values, metrics)
+        verdict["cnn_minus_vit"] = {}
+        for kind, estimates in by_truth.items():
+            cnn, vit = ([names.index(row.name) for row in ranked_by[kind][family]] for family in FAMILIES)
+            contests = {metric: contest(estimates, cnn, vit, place) for place, metric in enumerate(metrics)}
+            described = {metric: _described(own) for metric, own in contests.items()}
+            verdict["cnn_minus_vit"][kind] = {"cnn": names[cnn[0]], "vit": names[vit[0]], **described}
+            said = ", ".join(f"{name} {_said(own)}" for name, own in contests.items())
+            parts.append(f"{names[cnn[0]]} - {names[vit[0]]} against {kind}: {said}")
     undefined = sum(row.undefined for rows in ranked.values() for row in rows)
     if undefined:
         parts.append(f"undefined values, ranked last: {undefined}")
-    return verdict, f"rank by {params.rank.truth}: " + "; ".join(parts)
+    return verdict, f"rank by {truth}: " + "; ".join(parts)
 
 
-def _write_plot(ranked: Mapping[str, list[Ranked]]) -> None:
-    """Write one line per row and metric, and one for the average rank, which has no value; undefined is empty."""
-    with new_file(RANK_PLOT) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("family", "model", "metric", "rank", "value"))
-        for family, rows in ranked.items():
-            for row in rows:
-                for metric, place in row.ranks.items():
-                    value = row.values[metric]
-                    text = "" if math.isnan(value) else round(value, DECIMALS)
-                    writer.writerow((family, row.name, metric, place, text))
-                writer.writerow((family, row.name, "average", round(row.average_rank, DECIMALS), ""))
+def _described(own: Contest) -> dict[str, Any]:
+    return {
+        "value": own.cnn - own.vit,
+        "low": own.low,
+        "high": own.high,
+        "cnn_wins_probability": own.cnn_wins,
+        "better": own.verdict,
+    }
+
+
+def _said(own: Contest) -> str:
+    if math.isnan(own.cnn - own.vit):
+        return "undefined"
+    return f"{own.cnn - own.vit:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
+
+
+def _rank_lines(
+    ranked: Mapping[str, list[Ranked]], content: Mapping[str, dict[str, Any]], names: list[str], estimates: Estimates
+) -> Iterable[tuple[object, ...]]:
+    """Yield one line per row and metric, with the interval of its value, and one for the average rank."""
+    low, high = (edge.reshape(estimates.values.shape) for edge in _intervals(estimates))
+    for family, rows in ranked.items():
+        for row in rows:
+            place = names.index(row.name)
+            for k, (metric, own) in enumerate(row.ranks.items()):
+                spread = estimates.between_seeds[place, k]
+                yield family, row.name, metric, own, row.values[metric], low[place, k], high[place, k], spread
+            said = content[family][row.name]
+            average = said["average_rank"], math.nan, said["average_rank_low"], said["average_rank_high"]
+            yield family, row.name, "average", *average, math.nan
+
+
+def _truth_lines(
+    entries: Mapping[str, Entry], by_truth: Mapping[str, Estimates], metrics: Iterable[str]
+) -> Iterable[tuple[object, ...]]:
+    for truth, estimates in by_truth.items():
+        low, high = (edge.reshape(estimates.values.shape) for edge in _intervals(estimates))
+        for place, (name, entry) in enumerate(entries.items()):
+            for k, metric in enumerate(metrics):
+                yield truth, entry.family, name, metric, estimates.values[place, k], low[place, k], high[place, k]
+
+
+def _intervals(estimates: Estimates) -> tuple[NDArray, NDArray]:
+    return percentile_interval(estimates.resampled.reshape(len(estimates.resampled), -1))
+
+
+def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
+    """Compare the families' gains over a random map under each fill; say where the fill flips their order."""
+    fills, tables = params.perturb.fills, {}
+    for model in seeds_of(params.models):
+        table = read_table(perturb_file(model), "perturb")
+        tables[model] = table[table["best"]].sort_values("tile_id", kind="stable")
+    first = next(iter(tables.values()))
+    for model, table in tables.items():
+        if list(table["tile_id"]) != list(first["tile_id"]):
+            raise InputError(f"{perturb_file(model)}: other tiles than the other models'; run the perturb stages again")
+    of = {family: [n for n, model in enumerate(tables) if params.models[model].family == family] for family in FAMILIES}
+    if not all(of.values()):
+        return {}, ""
+    names = [f"{curve}_{fill}" for curve in GAINS for fill in fills]
+    gains = [
+        {f"{curve}_{fill}": gain_over_random(table[table["fill"] == fill], curve) for curve in GAINS for fill in fills}
+        for table in tables.values()
+    ]
+    clusters = first[first["fill"] == fills[0]][CLUSTERS[params.rank.cluster]]
+    bootstrap = cluster_bootstrap(clusters, params.rank.resamples, params.rank.seed)
+    estimates = estimate([[own] for own in gains], names, bootstrap)
+    contests = {name: family_contest(estimates, of["cnn"], of["vit"], place) for place, name in enumerate(names)}
+    flips = order_flips({name: own.cnn - own.vit for name, own in contests.items()}, fills)
+    content = {name: {"cnn": own.cnn, "vit": own.vit, **_described(own)} for name, own in contests.items()}
+    said = ", ".join(f"{name.replace('_', ' ')} {_said(own)}" for name, own in contests.items())
+    flipped = " and ".join(curve for curve, flip in flips.items() if flip) or "nothing"
+    return {**content, "fill_flips_order": flips}, f"; gain over random, CNN - ViT: {said}; the fill flips {flipped}"
+
+
+def main() -> None:
+    """Rank the models of params.yaml, or the rows of a table."""
+    parser = argparse.ArgumentParser(description="Rank all models within their family by their localisation scores.")
+    parser.add_argument("--table", type=Path, help="rank the rows of this CSV (columns of table 3.4) and print them")
+    table = parser.parse_args().table
+    report(lambda: rank(read_params()) if table is None else rank_table(table))
 
 
 if __name__ == "__main__":
-    run_stage(rank, "Rank all models within their family by their localisation scores.")
+    main()

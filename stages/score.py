@@ -1,12 +1,11 @@
-"""Score one model: its classifier, and where its heatmaps point, under every setting and against every truth.
+"""Score one model: its classifier, and where its heatmaps point, by every method, setting and truth.
 
-Reads data/maps/<model> and the tiles, never a model. Writes metrics/score/<model>.json, plots/settings/<model>.csv and
-plots/gallery/<model>.png.
+Reads data/maps/<model> and the tiles, never a model. Writes metrics/score/<model>.json (what people compare),
+data/scores/<model> (tile by tile: what rank makes intervals of), plots/settings/<model>.csv (every setting),
+plots/strata/<model>.csv (by kind and area of the defect) and plots/gallery/<model>.png.
 """
 
-import csv
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.datasets.maps import Maps, MethodMaps, open_maps
+from stages.datasets.scores import Row, write_scores
+from stages.datasets.shards import TRUTHS
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.figures.gallery import GalleryTile, choose_tiles, draw_gallery
-from stages.metrics.choice import best_index, choose_discards
 from stages.metrics.classification import classification_scores, probability_of
+from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
+from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
 from stages.metrics.geometry import upsample
-from stages.metrics.localisation import SCORES, TileMeasures, defined_mean, join_measures, measure_tiles
+from stages.metrics.localisation import SCORES
+from stages.metrics.measuring import Ground, Measured, measure_sources, tile_columns
+from stages.metrics.pointing import pointing_hits
+from stages.metrics.rows import AllScores, Chosen, all_scores, choose_rows, score_tables
 from stages.metrics.thesis import thesis_prediction
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Score
-from stages.runtime.paths import maps_folder, metrics_file, plot_file, tiles_folder
+from stages.runtime.paths import maps_folder, metrics_file, plot_file, scores_folder, tiles_folder
 from stages.runtime.progress import progress
-from stages.runtime.records import DECIMALS, new_file, write_json
+from stages.runtime.records import write_csv, write_json
 
-CHUNK_TILES = 64  # measured at a time: 13 MB for one setting at 224 px
-
-SettingScores = list[dict[str, float]]  # one dictionary of SCORES per setting
+SETTINGS_COLUMNS = ("truth", "split", "fusion", "discard", "metric", "value")
+STRATA_COLUMNS = ("truth", "by", "stratum", "tiles", "row", "metric", "value")
 
 
 @dataclass(frozen=True)
@@ -42,47 +46,33 @@ class Explained:
     maps: Maps
     tiles: Tiles
     rows: NDArray[np.intp]  # (N,) row in the maps
+    index: pd.DataFrame  # N rows of the tile index
     positions: NDArray[np.intp]  # (N,) position in the tile index
-    probability: NDArray[np.float64]  # (N,) of a defect
-    defective: NDArray[np.bool_]  # (N,)
-    splits: dict[str, NDArray[np.bool_]]  # "val" and "test" -> (N,)
+    ground: Ground
 
 
 def score(params: Params, model: str) -> str:
-    """Write the scores, the table of settings and the gallery of one model; return the line to print."""
+    """Write the scores, tables and the gallery of one model; return the line to print."""
     rule = params.score
     if rule.choose_by not in SCORES:
         raise InputError(f"params.yaml: score.choose_by is {rule.choose_by!r}; known: {', '.join(SCORES)}")
     explained = _read(params.dataset.name, model)
-    maps, test = explained.maps.primary, explained.splits["test"]
+    ground = explained.ground
+    sources = _sources(explained, rule.seed)
+    measured = measure_sources(sources, ground, rule, lambda work: progress(work, f"score {model}"))
+    scores = all_scores(measured, ground)
+    rows, best = choose_rows(sources, scores, ground, rule.choose_by)
+    content: dict[str, Any] = {"classification": _classification(explained, rule)}
+    content |= score_tables(rows, scores, measured, ground, rule)
 
-    measures = _measure(explained, rule, model)
-    scores = {
-        kind: {split: measured.scores(rows) for split, rows in explained.splits.items()}
-        for kind, measured in measures.items()
-    }
-    # the first truth decides: boxes where there are any, else the exact masks; by labels alone nothing can be chosen
-    nothing = [dict.fromkeys(SCORES, math.nan)] * len(maps.fusions)
-    validation = scores[explained.tiles.truths[0]]["val"] if scores else nothing
-    chosen = choose_discards(maps.fusions, maps.discards, validation, rule.choose_by)
-    best = list(chosen)[best_index([validation[setting] for setting in chosen.values()], rule.choose_by)]
-
-    content: dict[str, Any] = {
-        "classification": classification_scores(
-            explained.probability[test], explained.defective[test], rule.probability_threshold
-        )
-    }
-    for kind, measured in measures.items():
-        area = defined_mean(measured.area[test & explained.defective & (measured.area > 0)])
-        content[kind] = {
-            fusion: {"discard": maps.discards[setting], "area": area, **scores[kind]["test"][setting]}
-            for fusion, setting in chosen.items()
-        }
+    best_row = rows[best]
     title = f"{model}, {best}" + (
-        f", discard {maps.discards[chosen[best]]:g}" if explained.maps.family == "vit" else ""
+        f", discard {best_row.source.discards[best_row.setting]:g}" if explained.maps.family == "vit" else ""
     )
-    draw_gallery(plot_file("gallery", model, ".png"), _gallery(explained, chosen[best], rule), title)
-    _write_settings(plot_file("settings", model, ".csv"), maps, scores)
+    draw_gallery(plot_file("gallery", model, ".png"), _gallery(explained, best_row, rule), title)
+    write_csv(plot_file("settings", model, ".csv"), SETTINGS_COLUMNS, _setting_lines(sources, scores))
+    write_csv(plot_file("strata", model, ".csv"), STRATA_COLUMNS, _stratum_lines(rows, measured, explained))
+    _write_tiles(scores_folder(model), rows, best, content, measured, explained)
     write_json(metrics_file("score", model), {model: content})
     return _line(title, content, best)
 
@@ -94,49 +84,91 @@ def _read(dataset: str, model: str) -> Explained:
         lost = maps.index["tile_id"].iloc[int(np.argmin(positions))]
         raise InputError(f"{maps.folder}: tile {lost} is not in {tiles.folder}; run the explain stage again")
     rows = np.argsort(positions)  # whatever order explain wrote, the same scores and the same pictures
-    index, positions = maps.index.iloc[rows], positions[rows]
-    splits = {split: (index["split"] == split).to_numpy(bool) for split in ("val", "test")}
+    said, positions = maps.index.iloc[rows], positions[rows]
+    splits = {split: (said["split"] == split).to_numpy(bool) for split in ("val", "test")}
     if not splits["test"].any():
         raise InputError(f"{maps.folder}: there is no test tile; run the split, train and explain stages again")
-    logit = index["logit"].to_numpy(np.float64)
-    if not np.isfinite(logit).all():
-        raise InputError(f"{maps.folder / 'index.parquet'}: a logit is not finite; train the model again")
-    return Explained(maps, tiles, rows, positions, probability_of(logit), tiles.labels[positions], splits)
-
-
-def _measure(explained: Explained, rule: Score, model: str) -> dict[str, TileMeasures]:
-    chunks = []
-    for start in progress(range(0, len(explained.rows), CHUNK_TILES), f"score {model}"):
-        piece = slice(start, start + CHUNK_TILES)
-        chunks.append(
-            measure_tiles(
-                explained.maps.primary.read(explained.rows[piece]),
-                {kind: explained.tiles.truth(kind, explained.positions[piece]) for kind in explained.tiles.truths},
-                explained.probability[piece],
-                rule.intensity_threshold,
-                rule.probability_threshold,
-                explained.maps.primary.cell_px,
-                explained.maps.primary.offset_px,
-            )
-        )
-    # The pointing game is played on defective tiles: a good tile may hold the margin of a neighbour's box.
-    return {kind: measured.only(explained.defective) for kind, measured in join_measures(chunks).items()}
-
-
-def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTile]:
-    test = np.flatnonzero(explained.splits["test"])
-    probability, defective = explained.probability[test], explained.defective[test]
-    shown = test[choose_tiles(probability, defective, rule.probability_threshold, rule.gallery_tiles)]
-    positions, probability = explained.positions[shown], explained.probability[shown]
-    images = explained.tiles.images(positions)
-    heatmaps = upsample(
-        explained.maps.primary.read(explained.rows[shown])[:, setting],
-        explained.tiles.px,
-        explained.maps.primary.cell_px,
-        explained.maps.primary.offset_px,
+    ground = Ground(
+        tiles.px,
+        tiles.truths,
+        lambda kind, own: tiles.truth(kind, positions[own]),
+        _probability(said, maps.folder),
+        tiles.labels[positions],
+        splits,
     )
+    return Explained(maps, tiles, rows, tiles.index.iloc[positions].reset_index(drop=True), positions, ground)
+
+
+def _probability(said: pd.DataFrame, folder: Path) -> NDArray[np.float64]:
+    """Return the probability of a defect, whichever kind; 1 for a classifier of kinds that knows no good tile."""
+    logit = said["logit"].to_numpy(np.float64)
+    if "predicted" in said and np.isnan(logit).all():
+        return np.ones(len(said))
+    if not np.isfinite(logit).all():
+        raise InputError(f"{folder / 'index.parquet'}: a logit is not finite; train the model again")
+    return probability_of(logit)
+
+
+def _sources(explained: Explained, seed: int) -> list[Source]:
+    """Return the methods that explain wrote, the family's own first, and the controls on that one's grid."""
+    maps, ground = explained.maps, explained.ground
+    primary = maps.primary
+    grid = primary.values.shape[2], primary.values.shape[3]
+    place = primary.cell_px, primary.offset_px
+    ids = explained.index["tile_id"].to_numpy(dtype=object)
+
+    def of_method(method: str, own: MethodMaps) -> Source:
+        return Source(
+            method,
+            own.fusions,
+            own.discards,
+            (own.values.shape[2], own.values.shape[3]),
+            own.cell_px,
+            own.offset_px,
+            own is primary,
+            method.endswith(RANDOMISED),
+            lambda rows: own.read(explained.rows[rows]),
+        )
+
+    def images(rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+        return explained.tiles.images(explained.positions[rows])
+
+    makers: dict[str, Callable[[NDArray[np.intp]], NDArray]] = {
+        "centre_prior": lambda rows: centre_prior(len(rows), *grid, ground.px, *place),
+        "random_map": lambda rows: random_map(list(ids[rows]), *grid, seed),
+        "edge_map": lambda rows: edge_map(images(rows), *grid, *place),
+    }
+
+    def of_control(name: str) -> Source:
+        make = makers[name]
+        return Source(name, (name,), (0.0,), grid, *place, False, True, lambda rows: make(rows)[:, None])
+
+    return [of_method(method, own) for method, own in maps.methods.items()] + [of_control(name) for name in CONTROLS]
+
+
+def _classification(explained: Explained, rule: Score) -> dict[str, float]:
+    """Score the classifier as good against defective; one of several kinds also by the share of right kinds."""
+    ground, test = explained.ground, explained.ground.splits["test"]
+    scores = classification_scores(ground.probability[test], ground.defective[test], rule.probability_threshold)
+    said = explained.maps.index.iloc[explained.rows]
+    if "predicted" in said:
+        right = said["predicted"].to_numpy(dtype=object) == explained.index["defect_class"].to_numpy(dtype=object)
+        scores["kind_accuracy"] = float(right[test].mean())
+    return scores
+
+
+def _gallery(explained: Explained, row: Chosen, rule: Score) -> list[GalleryTile]:
+    ground, source = explained.ground, row.source
+    test = ground.rows("test")
+    probability, defective = ground.probability[test], ground.defective[test]
+    shown = test[choose_tiles(probability, defective, rule.probability_threshold, rule.gallery_tiles)]
+    probability = ground.probability[shown]
+    images = explained.tiles.images(explained.positions[shown])
+    native = source.read(shown)[:, row.setting]
+    heatmaps = upsample(native, ground.px, source.cell_px, source.offset_px)
     predictions = thesis_prediction(heatmaps, probability, rule.intensity_threshold, rule.probability_threshold)
-    truths = {kind: explained.tiles.truth(kind, positions) for kind in explained.tiles.truths}
+    truths = {kind: ground.truth(kind, shown) for kind in ground.truths}
+    hits = {kind: pointing_hits(native, truth, source.cell_px, source.offset_px) for kind, truth in truths.items()}
     return [
         GalleryTile(
             image=images[place],
@@ -144,34 +176,86 @@ def _gallery(explained: Explained, setting: int, rule: Score) -> list[GalleryTil
             heatmap=heatmaps[place],
             prediction=predictions[place],
             probability=float(probability[place]),
-            defective=bool(explained.defective[shown[place]]),
+            defective=bool(ground.defective[shown[place]]),
             predicted_defective=bool(probability[place] > rule.probability_threshold),
+            hits={kind: None if np.isnan(own[place]) else bool(own[place]) for kind, own in hits.items()},
         )
         for place in range(len(shown))
     ]
 
 
-def _write_settings(path: Path, maps: MethodMaps, scores: Mapping[str, Mapping[str, SettingScores]]) -> None:
-    """Write the long table of every setting's scores; an undefined score is an empty field."""
-    with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("truth", "split", "fusion", "discard", "metric", "value"))
-        for truth, splits in scores.items():
-            for split, settings in splits.items():
-                for fusion, discard, values in zip(maps.fusions, maps.discards, settings, strict=True):
-                    for metric in SCORES:
-                        value = values[metric]
-                        text = "" if math.isnan(value) else round(value, DECIMALS)
-                        writer.writerow((truth, split, fusion, discard, metric, text))
+def _write_tiles(
+    folder: Path,
+    rows: Mapping[str, Chosen],
+    best: str,
+    content: Mapping[str, Any],
+    measured: Mapping[str, Measured],
+    explained: Explained,
+) -> None:
+    """Write what each test tile adds to each score, so that rank can resample without any map."""
+    ground = explained.ground
+    test = explained.index.iloc[ground.rows("test")]
+    tables = [
+        pd.DataFrame(tile_columns(measured[row.source.method].test, truth, row.setting)).assign(
+            truth=truth, row=name, tile_id=test["tile_id"].to_numpy()
+        )
+        for truth in ground.truths
+        for name, row in rows.items()
+    ]
+    described = {
+        name: Row(
+            row.source.method,
+            row.source.fusions[row.setting],
+            row.source.discards[row.setting],
+            row.setting,
+            row.source.control,
+            row.source.own,
+            {truth: content[truth][name].get("beats_controls") for truth in ground.truths},
+        )
+        for name, row in rows.items()
+    }
+    index = test[["tile_id", "source", "group"]].assign(defective=ground.defective[ground.rows("test")])
+    write_scores(folder, pd.concat(tables) if tables else None, index, described, best)
 
 
-def _line(title: str, content: Mapping[str, Any], fusion: str) -> str:
+def _setting_lines(sources: Iterable[Source], scores: AllScores) -> Iterable[tuple[object, ...]]:
+    labels = {source.method: source for source in sources}
+    for (method, truth, split), settings in scores.items():
+        source = labels[method]
+        for fusion, discard, values in zip(source.fusions, source.discards, settings, strict=True):
+            label = fusion if source.own else row_name(method, fusion)
+            for metric, value in values.items():
+                yield truth, split, label, discard, metric, value
+
+
+def _stratum_lines(
+    rows: Mapping[str, Chosen], measured: Mapping[str, Measured], explained: Explained
+) -> Iterable[tuple[object, ...]]:
+    """Yield the scores of defective test tiles by kind and by area of the defect, an exact area where there is one."""
+    ground = explained.ground
+    test = explained.index.iloc[ground.rows("test")]
+    defective = ground.defective[ground.rows("test")]
+    kinds = test["defect_class"].to_numpy(dtype=object)
+    area = test["exact_px" if "exact" in ground.truths else "defect_px"].to_numpy(np.float64)
+    strata = [("kind", kind, defective & (kinds == kind)) for kind in sorted(set(kinds[defective]))]
+    strata += [("area", name, own) for name, own in area_terciles(np.where(defective, area, 0)).items()]
+    for truth in ground.truths:
+        for by, stratum, own in strata:
+            for name, row in rows.items():
+                values = measured[row.source.method].test[truth].scores(own)[row.setting]
+                for metric, value in values.items():
+                    yield truth, by, stratum, int(own.sum()), name, metric, value
+
+
+def _line(title: str, content: Mapping[str, Any], row: str) -> str:
     classification = content["classification"]
     parts = [f"average precision {classification['average_precision']:.3f} on {classification['tiles']} test tiles"]
-    for kind in content:
-        if kind != "classification":
-            values = content[kind][fusion]
+    for kind in TRUTHS:
+        if kind in content:
+            values = content[kind][row]
             parts.append(f"against {kind} f1 {values['f1']:.3f}, pointing game {values['pointing_game']:.3f}")
+            if values["beats_controls"] is False:
+                parts.append("DOES NOT BEAT ITS CONTROLS")
     return f"score {title}: " + "; ".join(parts)
 
 

@@ -38,6 +38,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "discard": [0.0, 0.9],
         "methods": {"cnn": ["cam", "gradcam"], "vit": ["rollout"]},
     },
+    "perturb": {"tiles": 4, "steps": 2},
+    "rank": {"resamples": 100},
     "time": {"warmup": 0, "repeats": 2},
 }
 

@@ -20,7 +20,10 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
     return {f"{verb}@{model}" for verb in verbs for model in models}
 
 
-AFTER_SPLIT = of_models("train", "explain", "score", "time") | {"rank", "report"}
+AFTER_EXPLAIN = ("score", "perturb")
+AFTER_TRAIN = ("explain", *AFTER_EXPLAIN, "time")
+LAST = {"rank", "report"}
+AFTER_SPLIT = of_models("train", *AFTER_TRAIN) | LAST
 ALL_AFTER_SPLIT = AFTER_SPLIT | {"describe"}
 
 
@@ -63,7 +66,7 @@ def test_repro_leaves_only_results_for_git(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-@pytest.mark.parametrize("stage", ["train", "score", "time"])
+@pytest.mark.parametrize("stage", ["train", "score", "perturb", "time"])
 def test_metrics_have_the_models_name_on_top(copy: Copy, stage: str, model: str) -> None:
     """So that `dvc metrics diff` shows it in its own column."""
     assert list(json.loads((copy.folder / f"metrics/{stage}/{model}.json").read_text())) == [model]
@@ -114,14 +117,15 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
-        ("explain.discard", [0.0, 0.5], of_models("explain", "score") | {"rank", "report"}),
-        ("score.intensity_threshold", 100, of_models("score") | {"rank", "report"}),
-        ("rank.truth", "exact", {"rank", "report"}),
-        ("time.repeats", 3, of_models("time") | {"report"}),
-        ("runtime.workers", 1, of_models("time") | {"report"}),
+        ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN) | LAST),
+        ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | LAST),
+        ("perturb.steps", 3, of_models("perturb") | LAST),
+        ("rank.truth", "exact", LAST),
+        ("time.repeats", 3, of_models("time") | LAST),  # latency is half of the Pareto front
+        ("runtime.workers", 1, of_models("time") | LAST),
         ("model.lr", 0.01, AFTER_SPLIT),
-        ("family.vit.lr", 0.01, of_models("train", "explain", "score", "time", models={VIT}) | {"rank", "report"}),
-        (f"models.{CNN}.lr", 0.01, of_models("train", "explain", "score", "time", models={CNN}) | {"rank", "report"}),
+        ("family.vit.lr", 0.01, of_models("train", *AFTER_TRAIN, models={VIT}) | LAST),
+        (f"models.{CNN}.lr", 0.01, of_models("train", *AFTER_TRAIN, models={CNN}) | LAST),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
         ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),
     ],
@@ -177,7 +181,7 @@ def test_an_experiment_with_another_learning_rate(copy: Copy) -> None:
 
     copy.dvc("plots", "show", "--out", "shown")
     page = (copy.folder / "shown" / "index.html").read_text(encoding="utf-8")
-    for plot in (f"{CNN}: training", f"{CNN}: settings", f"plots_gallery_{CNN}.png", "Ranking"):
+    for plot in (f"{CNN}: training", f"{CNN}: settings", f"{CNN}: faithfulness", f"plots_gallery_{CNN}.png", "Ranking"):
         assert plot in page, plot
 
     copy.dvc("plots", "diff", "HEAD", "workspace", "--out", "compared")

@@ -9,6 +9,11 @@ import pandas as pd
 import pytest
 
 from stages import score as stage
+from stages.datasets.scores import open_scores
+from stages.metrics import measuring
+from stages.metrics.comparison import POOLED, score_sums
+from stages.metrics.controls import CONTROLS
+from stages.metrics.intervals import ratio_of_sums
 from stages.metrics.localisation import SCORES
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
@@ -60,6 +65,22 @@ def test_scores_of_a_cnn_exact(params):
     assert boxes["jaccard"] == pytest.approx(tp / (tp + fp + fn), abs=1e-5)
     assert boxes["accuracy"] == pytest.approx(1 - (fp + fn) / (4 * PX * PX), abs=1e-5)
     assert boxes["pointing_game"] == 0.5
+    # average precision is 1 on tile 4; on tile 5 all of the truth ties with all that is dark
+    assert boxes["tile_average_precision"] == pytest.approx((1 + 16 / 256) / 2, abs=1e-5)
+    assert boxes["weighting_game"] == 0.5
+    assert boxes["undefined"] == {"constant_maps": 0, "empty_truths": 0}
+    assert boxes["thresholds"]["fixed_iou"] == boxes["jaccard"]
+    assert boxes["thresholds"]["oracle_gap"] == 0.0
+    # the maps have the tile's resolution, so the ceiling is perfect
+    assert boxes["of_ceiling"]["f1"] == boxes["f1"]
+    # tile 6 is good and shows 16 px in one region, tile 7 is black
+    alarms = result["good_tiles"]["cam"]["fixed"]
+    assert alarms == {
+        "good_tiles": 2,
+        "lit_fraction": pytest.approx(16 / 512, abs=1e-5),
+        "tiles_with_region": 0.5,
+        "tiles_with_large_region": 0.5,
+    }
     assert boxes["area"] == pytest.approx(16 / PX**2, abs=1e-5)
     assert boxes["discard"] == 0.0
     # the exact mask is the upper half of the box
@@ -68,7 +89,8 @@ def test_scores_of_a_cnn_exact(params):
     assert exact["precision"] == pytest.approx(8 / 48, abs=1e-5)
 
     rows = settings("net")
-    assert len(rows) == 2 * 2 * len(SCORES)  # truths, splits, scores
+    rows = [row for row in rows if row["fusion"] == "cam"]
+    assert len(rows) == 2 * (len(SCORES) + len(SCORES) + 3)  # truths; validation, test with the pooled scores
     (row,) = (r for r in rows if (r["truth"], r["split"], r["metric"]) == ("boxes", "test", "f1"))
     assert (row["fusion"], row["discard"], float(row["value"])) == ("cam", "0.0", boxes["f1"])
     assert line.startswith("score net, cam: average precision 1.000 on 4 test tiles; against boxes f1 ")
@@ -80,15 +102,15 @@ def test_validation_chooses_the_discard_ratio_and_test_scores_it(params):
     write_maps(params, "vit", family="vit")
     stage.score(params, "vit")
     result = scored("vit")
-    assert set(result["boxes"]) == {"min", "mean", "max"}
+    assert set(result["boxes"]) == {"rollout_min", "rollout_mean", "rollout_max", *CONTROLS}
     # "max" is right on validation tiles at 0.9 and on test tiles at 0.0; validation decides
-    assert result["boxes"]["max"]["discard"] == 0.9
-    assert result["exact"]["max"]["discard"] == 0.9
-    assert result["boxes"]["max"]["pointing_game"] == 0.0
+    assert result["boxes"]["rollout_max"]["discard"] == 0.9
+    assert result["exact"]["rollout_max"]["discard"] == 0.9
+    assert result["boxes"]["rollout_max"]["pointing_game"] == 0.0
     # "mean" is the same at both ratios: the smaller one
-    assert result["boxes"]["mean"]["discard"] == 0.0
+    assert result["boxes"]["rollout_mean"]["discard"] == 0.0
     # "min" is constant: black, and the pointing game cannot be played
-    constant = result["boxes"]["min"]
+    constant = result["boxes"]["rollout_min"]
     assert (constant["pointing_game"], constant["precision"]) == (None, None)
     assert (constant["recall"], constant["f1"], constant["discard"]) == (0.0, 0.0, 0.0)
     undefined = [r for r in settings("vit") if r["fusion"] == "min" and r["metric"] == "pointing_game"]
@@ -116,7 +138,7 @@ def test_chunks_change_nothing(params, monkeypatch):
     write_maps(params, "net")
     stage.score(params, "net")
     whole = scored("net")
-    monkeypatch.setattr(stage, "CHUNK_TILES", 3)
+    monkeypatch.setattr(measuring, "CHUNK_TILES", 3)
     stage.score(params, "net")
     assert scored("net") == whole
 
@@ -125,17 +147,111 @@ def test_a_data_set_with_masks_only(params):
     write_tiles(params, truths=("exact",))
     write_maps(params, "net")
     stage.score(params, "net")
-    assert set(scored("net")) == {"classification", "exact"}
+    assert set(scored("net")) == {"classification", "exact", "good_tiles"}
 
 
 def test_a_data_set_with_labels_only(params):
     write_tiles(params, truths=())
     write_maps(params, "vit", family="vit")
     line = stage.score(params, "vit")
-    assert set(scored("vit")) == {"classification"}
+    assert set(scored("vit")) == {"classification", "good_tiles"}
+    assert open_scores(stage.scores_folder("vit")).truths == ()
     assert settings("vit") == []
     assert stage.plot_file("gallery", "vit", ".png").exists()
-    assert line == "score vit, min, discard 0: average precision 1.000 on 4 test tiles"
+    assert line == "score vit, rollout_min, discard 0: average precision 1.000 on 4 test tiles"
+
+
+@pytest.mark.parametrize("family", ["cnn", "vit"])
+def test_jaccard_and_f1_and_their_parts_agree_in_what_is_written(params, family):
+    """Jaccard = F1 / (2 - F1) and F1 = 2 P R / (P + R), as in tables 3.4 and 3.6."""
+    write_tiles(params)
+    write_maps(params, "net", family=family)
+    stage.score(params, "net")
+    checked = 0
+    for truth in ("boxes", "exact"):
+        for row in scored("net")[truth].values():
+            assert row["jaccard"] == pytest.approx(row["f1"] / (2 - row["f1"]), abs=2e-5)
+            if row["precision"] is not None and row["precision"] + row["recall"]:
+                harmonic = 2 * row["precision"] * row["recall"] / (row["precision"] + row["recall"])
+                assert row["f1"] == pytest.approx(harmonic, abs=2e-5)
+                checked += 1
+    assert checked >= 2
+
+
+def test_what_is_kept_of_each_tile_gives_the_scores_again(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    stage.score(params, "net")
+    kept = open_scores(stage.scores_folder("net"))
+    assert kept.truths == ("boxes", "exact")
+    assert kept.best == "cam"
+    assert list(kept.tiles["tile_id"]) == [f"board.jpg@{x},0" for x in range(4, 8)]
+    assert kept.tiles["defective"].tolist() == [True, True, False, False]
+    columns = kept.columns("boxes", "cam")
+    assert columns["tp"].tolist() == [16, 0, 0, 0]
+    assert columns["pointing_game"][:2].tolist() == [1.0, 0.0]
+    assert np.isnan(columns["pointing_game"][2:]).all()  # good tiles do not play
+    for truth in kept.truths:
+        for row in kept.rows:
+            for metric in (*POOLED, *kept.means):
+                above, below = score_sums(kept.columns(truth, row), metric)
+                value = ratio_of_sums(above[:, None], below[:, None])[0]
+                written = scored("net")[truth][row][metric]
+                assert (written is None and np.isnan(value)) or written == pytest.approx(value, abs=1e-5)
+
+
+def test_a_method_that_does_not_beat_its_controls_is_marked(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    right, wrong = np.load(stage.maps_folder("net") / "cam.npy")[[0, 5]]
+    line = stage.score(params, "net")
+    assert scored("net")["boxes"]["cam"]["beats_controls"] is True
+    assert "beats_controls" not in scored("net")["boxes"]["random_map"]
+    assert "BEAT" not in line
+    np.save(stage.maps_folder("net") / "cam.npy", np.stack([wrong] * 8))
+    line = stage.score(params, "net")
+    assert scored("net")["boxes"]["cam"]["beats_controls"] is False
+    assert "DOES NOT BEAT ITS CONTROLS" in line
+    assert open_scores(stage.scores_folder("net")).rows["cam"].beats_controls == {"boxes": False, "exact": False}
+    # a good map that the model with randomised weights gives as well shows nothing of the model
+    np.save(stage.maps_folder("net") / "cam.npy", np.stack([right] * 8))
+    np.save(stage.maps_folder("net") / "cam_randomised.npy", np.stack([right] * 8))
+    described = json.loads((stage.maps_folder("net") / "settings.json").read_text())
+    control = json.loads(json.dumps(described["methods"]["cam"]).replace('"cam"', '"cam_randomised"'))
+    described["methods"]["cam_randomised"] = control
+    described["order"].append("cam_randomised")
+    (stage.maps_folder("net") / "settings.json").write_text(json.dumps(described))
+    stage.score(params, "net")
+    assert scored("net")["boxes"]["cam"]["beats_controls"] is False
+
+
+def test_strata_by_kind_and_area(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    stage.score(params, "net")
+    with stage.plot_file("strata", "net", ".csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["row"] == "cam" and row["truth"] == "boxes"]
+    # both defective test tiles have the same kind and area
+    assert {(row["by"], row["stratum"], row["tiles"]) for row in rows} == {
+        ("kind", "short", "2"),
+        ("area", "small", "2"),
+        ("area", "medium", "0"),
+        ("area", "large", "0"),
+    }
+    f1 = {row["stratum"]: row["value"] for row in rows if row["metric"] == "f1"}
+    assert f1 == {"short": "0.5", "small": "0.5", "medium": "", "large": ""}  # tp 16, fp 16, fn 16: no false alarm
+
+
+def test_a_classifier_of_kinds(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    kinds = np.array(["short", "open", "good", "good", "short", "open", "short", "good"])
+    rewrite_index("net", predicted=kinds)
+    stage.score(params, "net")
+    assert scored("net")["classification"]["kind_accuracy"] == 0.5
+    rewrite_index("net", logit=np.full(8, np.nan))  # it knows no good tile: every tile counts as defective
+    stage.score(params, "net")
+    assert scored("net")["good_tiles"]["cam"]["fixed"]["tiles_with_region"] == 1.0
 
 
 def rewrite_index(model, **columns):

@@ -16,9 +16,10 @@ from stages.figures.drawing import BOXES_COLOUR, EXACT_COLOUR, outline, save
 
 HEATMAP_COLOURS = "viridis"  # perceptually uniform and readable with every colour vision deficiency
 PREDICTION_COLOUR = "#ffffff"
-VERDICT_COLOURS = {"hit": "#00614a", "miss": "#b34700", "false alarm": "#8f2d6b", "correct": "#333333"}
+TRUTH_WORDS = {"boxes": "box", "exact": "mask"}
+VERDICT_COLOURS = {"found": "#00614a", "missed": "#b34700", "false alarm": "#8f2d6b", "correct": "#333333"}
 COLUMNS = ("tile", "truth", "heatmap", "prediction")
-PANEL, GAP, TOP, LEFT, RIGHT = 1.9, 0.06, 1.05, 0.1, 1.3  # inches
+PANEL, GAP, TOP, LEFT, RIGHT = 1.9, 0.06, 1.05, 0.1, 1.75  # inches
 DPI = 100
 
 
@@ -33,13 +34,22 @@ class GalleryTile:
     probability: float  # of a defect
     defective: bool
     predicted_defective: bool
+    hits: Mapping[str, bool | None]  # truth -> the heatmap's peak lies in it; None where the pointing game is undefined
 
     @property
     def verdict(self) -> str:
-        """What the classifier's answer was: hit | miss | false alarm | correct (a good tile called good)."""
+        """What the classifier's answer was: found | missed | false alarm | correct (a good tile called good)."""
         if self.defective:
-            return "hit" if self.predicted_defective else "miss"
+            return "found" if self.predicted_defective else "missed"
         return "false alarm" if self.predicted_defective else "correct"
+
+    @property
+    def place(self) -> str:
+        """Where the heatmap's peak lies on a defective tile, by every truth; empty where there is nothing to say."""
+        words = {True: "in", False: "off", None: "n/a"}
+        if not self.defective or not self.hits:
+            return ""
+        return "peak " + ", ".join(f"{words[hit]} {TRUTH_WORDS[kind]}" for kind, hit in self.hits.items())
 
 
 def choose_tiles(
@@ -47,9 +57,10 @@ def choose_tiles(
 ) -> NDArray[np.intp]:
     """Choose the tiles that show best how a classifier does, the same ones for the same numbers.
 
-    Five of eight rows are defective: one miss where there is any (the one with the median probability), the others
-    spread over the hits by quantiles of their probability. The rest are good: one false alarm where there is any (the
-    most certain one), the others spread over the correct ones. Where one kind has too few tiles, the others fill up.
+    Five of eight rows are defective: one missed where there is any (the one with the median probability), the others
+    spread over those found by quantiles of their probability. The rest are good: one false alarm where there is any
+    (the most certain one), the others spread over the correct ones. Where one kind has too few tiles, the others fill
+    up.
 
     Args:
         probability: (n,) of a defect.
@@ -58,22 +69,23 @@ def choose_tiles(
         count: rows wanted.
 
     Returns:
-        At most `count` distinct positions: hits from the most to the least certain, misses, false alarms, good ones.
+        At most `count` distinct positions: found ones from the most to the least certain, missed ones, false alarms,
+        good ones.
     """
     called = probability > threshold
     order = np.argsort(-probability, kind="stable")
     kinds = {
-        "hit": order[(defective & called)[order]],
-        "miss": order[(defective & ~called)[order]],
+        "found": order[(defective & called)[order]],
+        "missed": order[(defective & ~called)[order]],
         "false alarm": order[(~defective & called)[order]],
         "correct": order[(~defective & ~called)[order]],
     }
     have = {kind: len(positions) for kind, positions in kinds.items()}
     want = dict.fromkeys(kinds, 0)
     # filled in the order of interest: first one of each kind, then five in eight defective, then whatever is left
-    wishes = ["hit", "miss", "false alarm", "correct"]
-    wishes += ["hit"] * max(0, round(count * 5 / 8) - (2 if have["miss"] else 1))
-    wishes += ["correct"] * count + ["hit"] * count + ["miss"] * count + ["false alarm"] * count
+    wishes = ["found", "missed", "false alarm", "correct"]
+    wishes += ["found"] * max(0, round(count * 5 / 8) - (2 if have["missed"] else 1))
+    wishes += ["correct"] * count + ["found"] * count + ["missed"] * count + ["false alarm"] * count
     for kind in wishes:
         if sum(want.values()) < count and want[kind] < have[kind]:
             want[kind] += 1
@@ -115,7 +127,8 @@ def draw_gallery(path: Path, tiles: Sequence[GalleryTile], title: str) -> None:
         colour = VERDICT_COLOURS[tile.verdict]
         figure.text(x, middle + 0.07 / height, tile.verdict, fontsize=12, fontweight="bold", color=colour, va="bottom")
         label = "defective" if tile.defective else "good"
-        figure.text(x, middle, f"is {label}\np(defect) {tile.probability:.3f}", fontsize=10, va="top", linespacing=1.4)
+        said = f"is {label}\np(defect) {tile.probability:.3f}\n{tile.place}"
+        figure.text(x, middle, said, fontsize=10, va="top", linespacing=1.4)
     save(canvas, path)
 
 

@@ -1,4 +1,4 @@
-"""Ranks of models within a family, as in tables 3.5 and 3.7 of the thesis."""
+"""Ranks of models within a family, as in tables 3.5 and 3.7 of the thesis, and how sure they are."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,24 @@ class Ranked:
 
 
 def competition_ranks(values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Rank (n,) values: 1 + how many are higher, so that ties share the better rank (1, 2, 2, 4).
+    """Rank values along the last axis: 1 + how many are higher, so that ties share the better rank (1, 2, 2, 4).
 
     NaN counts as lower than every number; several NaN tie for the last place.
+
+    Args:
+        values: (..., n).
+
+    Returns:
+        (..., n), 1 is best.
     """
     known = np.where(np.isnan(values), -np.inf, values)
-    return 1 + (known[None, :] > known[:, None]).sum(axis=1)
+    higher: NDArray[np.int64] = (known[..., None, :] > known[..., :, None]).sum(axis=-1)
+    return 1 + higher
+
+
+def average_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return (..., n) the mean over K metrics of the ranks among n rows, of values (..., n, K)."""
+    return competition_ranks(np.moveaxis(values, -1, -2)).mean(axis=-2)
 
 
 def rank_family(table: Mapping[str, Mapping[str, float]], metrics: Sequence[str]) -> list[Ranked]:

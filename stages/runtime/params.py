@@ -28,11 +28,14 @@ from stages.runtime.convert import (
     reject_unknown,
 )
 from stages.runtime.errors import InputError
+from stages.runtime.repeats import check_repeats
 
 Family = Literal["cnn", "vit"]
 Weights = Literal["auto", "hub", "package", "file", "none"]
 Fusion = Literal["min", "mean", "max"]
 Task = Literal["binary", "multiclass"]
+Fill = Literal["mean", "blur"]
+Explained = Literal["own", "all"]  # the family's own method (cam or rollout), or every method that explain wrote
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ class Model:
     stem: str | None = None
     depth: Annotated[int, at_least(1)] | None = None
     weights_path: str | None = None
+    of: str | None = None  # the model that this one repeats under another seed
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -205,20 +209,40 @@ class Explain:
 
 @dataclass(frozen=True)
 class Score:
-    """The thesis' rule, and what the gallery shows."""
+    """The thesis' rule, what stands beside it, and what the gallery shows."""
 
     intensity_threshold: Annotated[float, between(0, 255)]
     probability_threshold: Annotated[float, between(0, 1)]
     choose_by: str
+    tolerance_px: Annotated[float, at_least(0)]
+    min_region_px: Annotated[int, at_least(1)]
+    seed: Annotated[int, between(0, 2**63)]
     gallery_tiles: Annotated[int, at_least(1)]
 
 
 @dataclass(frozen=True)
+class Perturb:
+    """How faithfulness is measured without any mask."""
+
+    tiles: Annotated[int, at_least(2)]
+    steps: Annotated[int, at_least(1)]
+    fills: Annotated[tuple[Fill, ...], DISTINCT]
+    methods: Explained
+    batch: Annotated[int, at_least(1)]
+    resamples: Annotated[int, at_least(100)]
+    seed: Annotated[int, between(0, 2**63)]
+
+
+@dataclass(frozen=True)
 class Rank:
-    """What models are ranked by."""
+    """What models are ranked by, and how sure that is."""
 
     truth: Literal["boxes", "exact"]
     metrics: Annotated[tuple[str, ...], DISTINCT]
+    methods: Explained
+    cluster: Literal["group", "image"]
+    resamples: Annotated[int, at_least(100)]
+    seed: Annotated[int, between(0, 2**63)]
 
 
 @dataclass(frozen=True)
@@ -252,6 +276,7 @@ class Params:
     models: dict[str, Model]
     explain: Explain
     score: Score
+    perturb: Perturb
     rank: Rank
     time: Time
     runtime: Runtime
@@ -288,6 +313,7 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     params: Params = build(Params, content, "")
     for name in params.models:
         params.training(name)  # every value that training needs is given somewhere
+    check_repeats(params.models)
     return params
 
 

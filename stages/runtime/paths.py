@@ -35,6 +35,16 @@ def maps_folder(model: str) -> Path:
     return Path("data/maps") / model
 
 
+def scores_folder(model: str) -> Path:
+    """Return the folder of scores tile by tile: data/scores/<model>."""
+    return Path("data/scores") / model
+
+
+def perturb_file(model: str) -> Path:
+    """Return the table of deletion, insertion and sufficiency tile by tile: data/perturb/<model>.parquet."""
+    return Path("data/perturb") / f"{model}.parquet"
+
+
 def metrics_file(stage: str, model: str) -> Path:
     """Return the metrics of one stage and model: metrics/<stage>/<model>.json."""
     return Path("metrics") / stage / f"{model}.json"

@@ -1,10 +1,11 @@
 """Records on disk: complete under their final name or not there at all, and the same bytes for the same content."""
 
+import csv
 import errno
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,20 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(_rounded(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path, columns: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
+    """Write a table with floats rounded to five decimals; an undefined one (NaN) is an empty field."""
+
+    def field(value: object) -> object:
+        if not isinstance(value, float):
+            return value
+        return "" if math.isnan(value) else round(float(value), DECIMALS)
+
+    with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([field(value) for value in line] for line in lines)
 
 
 def read_json(path: Path) -> dict[str, Any]:

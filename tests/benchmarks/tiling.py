@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_image, read_mask
 from stages.datasets.sources import find_source
 from stages.datasets.tiles import open_tiles
@@ -34,8 +35,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where tiles are written and removed again")
     arguments = parser.parse_args()
     tile = replace(read_params().tile, mode=arguments.mode)
-    read = find_source(arguments.dataset).read
-    images = read(arguments.root)
+    dataset = replace(read_params().dataset, name=arguments.dataset, root=str(arguments.root))
+
+    def read() -> list[SourceImage]:
+        return find_source(dataset.name).read(arguments.root, dataset, BadFiles(skip=False))
+
+    images = read()
     described: dict[str, object] = {}
 
     def decode() -> None:
@@ -52,7 +57,7 @@ def main() -> None:
 
     def stage() -> None:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            make_tiles(read(arguments.root), tile, Path(folder), arguments.workers)
+            make_tiles(read(), tile, Path(folder), arguments.workers)
 
     calls = {"decode": decode, "cut": cut, "read and cut": stage}
     for call in calls.values():

@@ -1,5 +1,7 @@
 """The gallery: which tiles it shows, and that its file is a small PNG with the same bytes each time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,15 +65,23 @@ def tile(defective, probability, truths=("boxes", "exact"), px=224):
         probability=probability,
         defective=defective,
         predicted_defective=said,
+        hits={kind: truths.index(kind) == 0 for kind in truths},
     )
 
 
 @pytest.mark.parametrize(
     ("defective", "probability", "verdict"),
-    [(True, 0.9, "hit"), (True, 0.1, "miss"), (False, 0.9, "false alarm"), (False, 0.1, "correct")],
+    [(True, 0.9, "found"), (True, 0.1, "missed"), (False, 0.9, "false alarm"), (False, 0.1, "correct")],
 )
 def test_verdicts(defective, probability, verdict):
     assert tile(defective, probability, px=8).verdict == verdict
+
+
+def test_the_verdict_is_the_classifiers_and_the_place_the_heatmaps():
+    assert tile(True, 0.1, px=8).place == "peak in box, off mask"
+    assert tile(True, 0.9, ("exact",), px=8).place == "peak in mask"
+    assert replace(tile(True, 0.9, px=8), hits={"boxes": None}).place == "peak n/a box"
+    assert tile(False, 0.9, px=8).place == tile(True, 0.9, (), px=8).place == ""
 
 
 def test_the_same_tiles_give_the_same_bytes(tmp_path):
@@ -95,6 +105,7 @@ def test_any_truth_can_be_absent_and_a_heatmap_constant(tmp_path, truths):
         probability=0.2,
         defective=False,
         predicted_defective=False,
+        hits={},
     )
     draw_gallery(tmp_path / "g.png", [plain, constant], "net, cam")
     assert (tmp_path / "g.png").stat().st_size > 0

@@ -87,3 +87,57 @@ def test_ranking_is_sorted_by_the_average_rank(revisions):
     for number in ("1.25", "1.75"):
         assert written.count(number) == len(revisions)
     assert {"CNN", "ViT", "deit_fmax", "pointing game", "average", *revisions} <= set(written)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_ranks_show_the_interval_of_the_average(revisions):
+    row = {"family": "vit", "model": "deit", "metric": "average", "rank": 1.5, "value": "", "low": 1.0, "high": 2.25}
+    other = row | {"model": "vit", "rank": 2.5, "low": "", "high": ""}
+    written = texts(filled("ranking", [row, other], "metric", "rank", revisions))
+    assert written.count("1.5 (1-2.25)") == len(revisions)
+    assert written.count("2.5") == len(revisions)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_intervals_of_both_truths(revisions):
+    rows = [
+        {"truth": truth, "family": family, "model": model, "metric": metric, "value": value, "low": low, "high": high}
+        for truth in ("boxes", "exact")
+        for family, model, metric, value, low, high in (
+            ("cnn", "full", "f1", 0.4, 0.3, 0.5),
+            ("vit", "deit_fmax", "f1", 0.2, "", ""),
+            ("vit", "deit_fmax", "pointing_game", "", "", ""),
+        )
+    ]
+    spec = filled("intervals", rows, "value", "model", revisions)
+    written = texts(spec)
+    for rev in revisions:
+        assert {f"against boxes | {rev}", f"against exact masks | {rev}"} <= set(written)
+    assert {"full", "deit_fmax", "f1", "CNN", "ViT"} <= set(written)
+    assert "pointing game" not in written  # nothing is known of it
+
+
+def test_perturbation_curves_beside_the_random_map():
+    rows = [
+        {"row": "rollout_max", "map": source, "curve": curve, "fill": fill, "fraction": x, "probability": 0.5}
+        for source in ("own", "random")
+        for curve in ("deletion", "insertion")
+        for fill in ("mean", "blur")
+        for x in (0.0, 1.0)
+    ]
+    written = texts(filled("perturb", rows, "fraction", "probability"))
+    assert {"deletion", "insertion", "mean fill", "blur fill", "rollout max", "random map"} <= set(written)
+
+
+def test_strata_show_three_scores_of_every_part():
+    rows = [
+        {"truth": "exact", "by": by, "stratum": part, "tiles": 9, "row": "cam", "metric": metric, "value": value}
+        for by, part, metric, value in (
+            ("kind", "open_circuit", "f1", 0.123),
+            ("area", "small", "f1", ""),
+            ("area", "small", "recall", 0.987),
+        )
+    ]
+    written = texts(filled("strata", rows, "value", "row"))
+    assert {"open circuit", "area: small", "cam", "0.123", "n/a"} <= set(written)
+    assert "0.987" not in written

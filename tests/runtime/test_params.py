@@ -10,6 +10,7 @@ import yaml
 
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
+from stages.runtime.repeats import seeds_of
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULTS: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
@@ -113,6 +114,14 @@ def test_a_number_in_any_notation_becomes_a_float(tmp_path: Path, text: str, val
         ("explain.discard", [0.0, 1.0], "explain.discard[1] is 1.0; expected 0 or more and less than 1"),
         ("explain.discard", [0.5, 0.5], "explain.discard is [0.5, 0.5]; expected no value twice"),
         ("score.probability_threshold", 1, "score.probability_threshold is 1; expected 0 or more and less than 1"),
+        ("score.tolerance_px", -1, "score.tolerance_px is -1; expected 0 or more"),
+        ("perturb.tiles", 1, "perturb.tiles is 1; expected 2 or more"),
+        ("perturb.fills", ["mean", "black"], "perturb.fills[1] is 'black'; use one of mean, blur"),
+        ("perturb.methods", "none", "perturb.methods is 'none'; use one of own, all"),
+        ("rank.cluster", "tile", "rank.cluster is 'tile'; use one of group, image"),
+        ("rank.resamples", 10, "rank.resamples is 10; expected 100 or more"),
+        (f"models.{CNN}.of", "nobody", f"models.{CNN}.of is 'nobody'; expected a model that repeats no other: "),
+        (f"models.{CNN}.of", VIT, f"models.{CNN}.of is '{VIT}', which is of another family"),
         ("time.repeats", 1, "time.repeats is 1; expected 2 or more"),
         ("runtime.workers", -1, "runtime.workers is -1; expected 0 or more"),
         ("runtime.cluster", 8786, "runtime.cluster is 8786; expected text"),
@@ -144,6 +153,16 @@ def test_null_in_model_leaves_each_model_its_own_and_then_its_familys_value(tmp_
 def test_model_sets_all_models_over_their_own_values(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("model.lr", 0.4), (f"models.{VIT}.lr", 0.3))
     assert (params.training(CNN).lr, params.training(VIT).lr) == (0.4, 0.4)
+
+
+def test_repeats_under_other_seeds_belong_to_their_model(tmp_path: Path) -> None:
+    entry = DEFAULTS["models"][CNN]
+    params = read_with(tmp_path, ("models.again", entry | {"seed": 1, "of": CNN}))
+    assert seeds_of(params.models)[CNN] == [CNN, "again"]
+    assert "again" not in seeds_of(params.models)
+    assert (params.training(CNN).seed, params.training("again").seed) == (0, 1)
+    with pytest.raises(InputError, match=r"models.third.of is 'again'; expected a model that repeats no other"):
+        read_with(tmp_path, ("models.again", entry | {"of": CNN}), ("models.third", entry | {"of": "again"}))
 
 
 def test_a_whole_number_will_do_for_a_number(tmp_path: Path) -> None:

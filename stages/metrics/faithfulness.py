@@ -1,0 +1,166 @@
+"""Does the model itself use what a heatmap marks? Needs no mask (Petsiuk et al. 2018, RISE, section 4.2).
+
+Deletion: pixels are replaced by a fill from the most relevant to the least, and the probability of a defect is
+followed; the area under that curve is low where the heatmap marks what the model uses. Insertion: pixels return to the
+filled tile in the same order; high is good. What the fill looks like to the model matters, so there are two: the
+tile's mean colour, and the tile blurred. Sufficiency: what is left of the probability when only a region stays.
+
+Deviations from RISE: fractions of the tile instead of a fixed number of pixels a step; the mean in place of black or
+grey, because black is itself unusual on a board.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.metrics.intervals import Bootstrap, mean_sums, percentile_interval, ratio_of_sums
+
+FILLS = ("mean", "blur")
+GAINS = ("deletion", "insertion")
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+Pixels = NDArray[np.uint8]
+Predict = Callable[[Pixels], NDArray[np.float64]]  # (n, H, W, 3) -> (n,) probability, of the n tiles in their order
+
+BLUR = 1 / 16  # standard deviation of the blur as a fraction of the tile's side: 14 px at 224, no defect stays visible
+
+
+def filled(pixels: Pixels, fill: str) -> Pixels:
+    """Return tiles with everything replaced.
+
+    Args:
+        pixels: (n, H, W, 3) RGB.
+        fill: "mean": each tile's mean colour | "blur": the tile after a Gaussian blur of standard deviation H / 16 px,
+            edges reflected.
+    """
+    if fill == "mean":
+        means = pixels.mean(axis=(1, 2), keepdims=True).round().astype(np.uint8)
+        return np.broadcast_to(means, pixels.shape).copy()
+    if fill == "blur":
+        sigma = BLUR * pixels.shape[1]
+        return np.stack([cv2.GaussianBlur(tile, (0, 0), sigma) for tile in pixels])
+    raise ValueError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
+
+
+def relevance_ranks(heatmaps: Floats) -> NDArray[np.int64]:
+    """Return (n, H, W) the place of each pixel of (n, H, W) heatmaps, 0 for the most relevant.
+
+    Of equal pixels the first in reading order comes first, so a constant map has no order of its own: see `ordered`.
+    """
+    flat = heatmaps.reshape(len(heatmaps), -1)
+    order = np.argsort(-flat, axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(flat.shape[1])[None, :], axis=1)
+    return ranks.reshape(heatmaps.shape)
+
+
+def ordered(heatmaps: Floats) -> Bools:
+    """Return (n,) whether each heatmap orders pixels at all: false for a constant one."""
+    return heatmaps.max(axis=(1, 2)) > heatmaps.min(axis=(1, 2))
+
+
+def top_pixels(ranks: NDArray[np.integer], counts: int | NDArray[np.integer]) -> Bools:
+    """Return (n, H, W) true for the `counts` most relevant pixels, one count for all or (n,)."""
+    return ranks < np.broadcast_to(np.asarray(counts), len(ranks))[:, None, None]
+
+
+def step_counts(area_px: int, steps: int) -> NDArray[np.int64]:
+    """Return (steps + 1,) how many pixels are changed at each step: 0 to all of them, evenly spaced."""
+    return np.round(np.linspace(0, area_px, steps + 1)).astype(np.int64)
+
+
+def compose(inside: Bools, pixels: Pixels, fill: Pixels) -> Pixels:
+    """Return (n, H, W, 3): `pixels` where `inside` (n, H, W), `fill` elsewhere."""
+    return np.where(inside[..., None], pixels, fill)
+
+
+def curve_area(probabilities: Floats) -> Floats:
+    """Return (n,) the area under (n, steps + 1) evenly spaced curves by the trapezoid rule, over 0..1.
+
+    NaN where a curve holds one.
+    """
+    inner = probabilities[:, 1:-1].sum(axis=1)
+    ends = (probabilities[:, 0] + probabilities[:, -1]) / 2
+    area: Floats = (inner + ends) / (probabilities.shape[1] - 1)
+    return area
+
+
+def gain_over_random(areas: Mapping[str, Floats], curve: str) -> Floats:
+    """Return (n,) by how much a heatmap's curve is better than a random map's on the same tile and model.
+
+    deletion: random area - own area (a lower curve is better); insertion: own area - random area. Above 0 the heatmap
+    marks what the model uses more than chance does; models of different confidence become comparable.
+
+    Args:
+        areas: curve name and "random_" + curve name -> (n,) areas under the curves, NaN where undefined.
+        curve: one of `GAINS`.
+    """
+    gain: Floats = np.asarray(areas[curve]) - np.asarray(areas[f"random_{curve}"])
+    return -gain if curve == "deletion" else gain
+
+
+def order_flips(differences: Mapping[str, float], fills: Sequence[str]) -> dict[str, bool]:
+    """Return curve -> whether the sign of one family's lead over another depends on the fill.
+
+    Args:
+        differences: "<curve>_<fill>" -> lead of one family, for each of `GAINS` and `fills`; NaN leads nobody.
+    """
+    leads = {curve: [differences[f"{curve}_{fill}"] for fill in fills] for curve in GAINS}
+    return {curve: min(lead) < 0 < max(lead) for curve, lead in leads.items()}
+
+
+def perturbation_curves(
+    pixels: Pixels, heatmaps: Floats, fill: Pixels, steps: int, predict: Predict
+) -> dict[str, Floats]:
+    """Follow the probability while pixels go (deletion) and come back (insertion) in the order of relevance.
+
+    Args:
+        pixels: (n, H, W, 3) tiles.
+        heatmaps: (n, H, W).
+        fill: (n, H, W, 3) what replaces pixels.
+        steps: points besides the first.
+
+    Returns:
+        "deletion" and "insertion" -> (n, steps + 1) probabilities; NaN on tiles whose heatmap is constant.
+    """
+    ranks = relevance_ranks(heatmaps)
+    counts = step_counts(heatmaps[0].size, steps)
+    curves = {
+        "deletion": [predict(compose(~top_pixels(ranks, count), pixels, fill)) for count in counts],
+        "insertion": [predict(compose(top_pixels(ranks, count), pixels, fill)) for count in counts],
+    }
+    defined = ordered(heatmaps)[:, None]
+    return {name: np.where(defined, np.stack(points, axis=1), math.nan) for name, points in curves.items()}
+
+
+def kept_probability(pixels: Pixels, kept: Bools, fill: Pixels, predict: Predict) -> Floats:
+    """Return (n,) the probability when only the region `kept` (n, H, W) stays; NaN where it is empty."""
+    return np.where(kept.any(axis=(1, 2)), predict(compose(kept, pixels, fill)), math.nan)
+
+
+def faithfulness_scores(columns: Mapping[str, Floats], bootstrap: Bootstrap) -> dict[str, dict[str, float]]:
+    """Summarise n tiles of one explanation under one fill, with 95% intervals.
+
+    Args:
+        columns: (n,) `probability` of the whole tiles; `deletion`, `insertion`, `kept` and the same of a random map
+            under `random_...`.
+
+    Returns:
+        Score -> value, low, high: `deletion` and `insertion` (mean areas), `deletion_gain` and `insertion_gain` (over
+        the random map, higher is better), `sufficiency` = sum kept / sum probability over tiles with a region, and the
+        same of a random region of equal area, `random_sufficiency`.
+    """
+    sums = {name: mean_sums(columns[name][:, None]) for name in GAINS}
+    sums |= {f"{name}_gain": mean_sums(gain_over_random(columns, name)[:, None]) for name in GAINS}
+    for name, kept in (("sufficiency", columns["kept"]), ("random_sufficiency", columns["random_kept"])):
+        defined = ~np.isnan(kept)
+        sums[name] = np.where(defined, kept, 0.0)[:, None], np.where(defined, columns["probability"], 0.0)[:, None]
+    scores = {}
+    for name, (above, below) in sums.items():
+        low, high = percentile_interval(bootstrap.ratios(above, below))
+        scores[name] = {"value": float(ratio_of_sums(above, below)[0]), "low": float(low[0]), "high": float(high[0])}
+    return scores

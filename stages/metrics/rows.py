@@ -1,0 +1,94 @@
+"""Which explanations are compared, under which setting, and what metrics/score/<model>.json says of each."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stages.metrics.choice import best_index
+from stages.metrics.explanations import Source, beats_controls, fractions_of, threshold_scores
+from stages.metrics.localisation import SCORES, defined_mean
+from stages.metrics.measuring import SPLITS, Ground, Measured, ceilings, good_tile_alarms, levels_of
+from stages.runtime.params import Score
+
+AllScores = Mapping[tuple[str, str, str], list[dict[str, float]]]  # method, truth, split -> scores of each setting
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A row of every table: one source under the setting that validation chose."""
+
+    source: Source
+    setting: int
+
+
+def all_scores(measured: Mapping[str, Measured], ground: Ground) -> AllScores:
+    """Return the scores of every method and setting, in both splits and against every truth."""
+    return {
+        (method, truth, split): own.scores(truth, split)
+        for method, own in measured.items()
+        for truth in ground.truths
+        for split in SPLITS
+    }
+
+
+def choose_rows(sources: Sequence[Source], scores: AllScores, ground: Ground, by: str) -> tuple[dict[str, Chosen], str]:
+    """Choose one setting a row on validation tiles, and the best row of the family's own method.
+
+    The first truth decides: boxes where there are any, else the exact masks; by labels alone nothing can be chosen, and
+    each row takes its smallest discard ratio.
+    """
+    rows, best, values = {}, [], []
+    for source in sources:
+        validation = (
+            scores[source.method, ground.truths[0], "val"]
+            if ground.truths
+            else [dict.fromkeys(SCORES, math.nan)] * len(source.fusions)
+        )
+        for name, setting in source.chosen(validation, by).items():
+            rows[name] = Chosen(source, setting)
+            if source.own:
+                best.append(name)
+                values.append(validation[setting])
+    return rows, best[best_index(values, by)]
+
+
+def score_tables(
+    rows: Mapping[str, Chosen],
+    scores: AllScores,
+    measured: Mapping[str, Measured],
+    ground: Ground,
+    rule: Score,
+) -> dict[str, Any]:
+    """Return truth -> row -> its test scores, and good_tiles -> row -> false alarms."""
+    geometries = {row.source.geometry: row.source for row in rows.values()}
+    ceiling = {geometry: ceilings(source, ground, rule) for geometry, source in geometries.items()}
+    content: dict[str, Any] = {truth: {} for truth in ground.truths} | {"good_tiles": {}}
+    for name, row in rows.items():
+        levels = levels_of(row.source, row.setting, ground)
+        content["good_tiles"][name] = good_tile_alarms(row.source, row.setting, levels, ground, rule)
+        for truth in ground.truths:
+            tiles = measured[row.source.method].test[truth]
+            defective = ground.defective[ground.rows("test")]
+            own = scores[row.source.method, truth, "test"][row.setting]
+            content[truth][name] = {
+                "area": defined_mean(tiles.area[defective & (tiles.area > 0)]),
+                "discard": row.source.discards[row.setting],
+                **own,
+                "thresholds": threshold_scores(
+                    levels,
+                    truth,
+                    ground.probability > rule.probability_threshold,
+                    ground.splits["val"],
+                    ground.splits["test"],
+                ),
+                "of_ceiling": fractions_of(own, ceiling[row.source.geometry][truth]),
+                "undefined": tiles.undefined(defective)[row.setting],
+            }
+    controls = {name: row.source.method for name, row in rows.items() if row.source.control}
+    for truth in ground.truths:
+        values = {name: content[truth][name][rule.choose_by] for name in rows}
+        for name, row in rows.items():
+            if not row.source.control:
+                content[truth][name]["beats_controls"] = beats_controls(name, row.source.method, values, controls)
+    return content
