@@ -59,7 +59,7 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
     metrics = json.loads(Path(f"metrics/train/{name}.json").read_text())[name]
     assert metrics["pretrained"] is False and metrics["best_epoch"] in (1, 2)
     curves = pd.read_csv(f"plots/curves/{name}.csv")
-    assert set(curves["curve"]) == {"lr", "train_loss", "val_loss", "val_average_precision"}
+    assert set(curves["curve"]) == {"lr", "train_loss", "val_loss", "val_average_precision", "val_accuracy"}
     assert curves.groupby("curve").size().eq(2).all()
 
     explain(params, name)
@@ -97,7 +97,7 @@ def test_the_same_run_gives_the_same_bytes(params: Params) -> None:
             path for top in ("data/models", "data/maps", "metrics", "plots") for path in Path(top).rglob("*.*")
         )
         written.append({path: path.read_bytes() for path in files if path.is_file()})
-    assert written[0] == written[1] and len(written[0]) == 7
+    assert written[0] == written[1] and len(written[0]) == 8
 
 
 def test_what_is_missing_is_named(params: Params) -> None:

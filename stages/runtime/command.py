@@ -32,7 +32,9 @@ def run_model_stage(stage: Callable[[Params, str], str], description: str) -> No
 
 def _report(work: Callable[[], str]) -> None:
     try:
-        print(work(), flush=True)
+        line = work()
+        if line:  # of several processes of one stage, the first reports
+            print(line, flush=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)

@@ -33,6 +33,8 @@ Family = Literal["cnn", "vit"]
 Weights = Literal["auto", "hub", "package", "file", "none"]
 Fusion = Literal["min", "mean", "max"]
 Task = Literal["binary", "multiclass"]
+Precision = Literal[32, "bf16"]
+LossWeight = Literal["none", "balanced"]
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,12 @@ class Training:
     lr: Annotated[float, above(0)]
     weight_decay: Annotated[float, at_least(0)]
     batch: Annotated[int, at_least(1)]
+    accumulate: Annotated[int, at_least(1)]
+    precision: Precision
     epochs: Annotated[int, at_least(1)]
+    early_stop_patience: Annotated[int, at_least(1)] | None
     good_per_defective: Annotated[float, above(0)] | None
+    loss_weight: LossWeight
     frozen_stages: Annotated[int, at_least(0)]
     ema_decay: Annotated[float, between(0, 1)]
     warmup_epochs: Annotated[int, at_least(0)]
@@ -165,6 +171,8 @@ class Runtime:
     """Where stages compute; no stage depends on it except `time`."""
 
     device: str
+    devices: Annotated[int, at_least(1)]
+    nodes: Annotated[int, at_least(1)]
     workers: Annotated[int, at_least(0)]
 
 

@@ -87,3 +87,13 @@ def test_ranking_is_sorted_by_the_average_rank(revisions):
     for number in ("1.25", "1.75"):
         assert written.count(number) == len(revisions)
     assert {"CNN", "ViT", "deit_fmax", "pointing game", "average", *revisions} <= set(written)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_confusion_shows_every_count(revisions):
+    counts = {("good", "good"): 41, ("good", "short"): 2, ("short", "good"): 0, ("short", "short"): 17}
+    rows = [{"actual": actual, "predicted": called, "tiles": n} for (actual, called), n in counts.items()]
+    written = texts(filled("confusion_counts", rows, "predicted", "actual", revisions))
+    for number in ("41", "2", "0", "17"):
+        assert written.count(number) == len(revisions)
+    assert {"good", "short", "predicted", "actual"} <= set(written)
