@@ -14,7 +14,7 @@ def test_one_neuron() -> None:
     expected = (-math.log(1 / 2) - math.log(1 / 4)) / 2
     assert mean_loss(logits, torch.tensor([1, 0])).item() == pytest.approx(expected, rel=1e-6)
     weighted = mean_loss(logits, torch.tensor([1, 0]), torch.tensor([0.5, 1.5])).item()
-    assert weighted == pytest.approx((-0.5 * math.log(1 / 2) - 1.5 * math.log(1 / 4)) / 2, rel=1e-6)
+    assert weighted == pytest.approx((-1.5 * math.log(1 / 2) - 0.5 * math.log(1 / 4)) / 2, rel=1e-6)
 
 
 def test_one_neuron_per_class() -> None:
