@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stages.datasets.maps import open_maps
+from stages.datasets.tiles import Tiles
 from stages.explain import explain
 from stages.models.batches import to_images
 from stages.models.trained import load_classifier
@@ -18,6 +19,7 @@ from stages.runtime.params import Model, Params, read_params
 from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
 from stages.time import time
 from stages.train import train
+from tests.models.tiny import tiny_project
 
 PX, TILES = 32, 16
 MODELS = {
@@ -59,7 +61,7 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
     metrics = json.loads(Path(f"metrics/train/{name}.json").read_text())[name]
     assert metrics["pretrained"] is False and metrics["best_epoch"] in (1, 2)
     curves = pd.read_csv(f"plots/curves/{name}.csv")
-    assert set(curves["curve"]) == {"lr", "train_loss", "val_loss", "val_average_precision"}
+    assert set(curves["curve"]) == {"lr", "train_loss", "val_loss", "val_average_precision", "val_accuracy"}
     assert curves.groupby("curve").size().eq(2).all()
 
     explain(params, name)
@@ -109,3 +111,18 @@ def test_what_is_missing_is_named(params: Params) -> None:
     with pytest.raises(InputError, match=r"data/splits/boards.parquet"):
         train(params, "cnn")
     assert not Path("data/models").exists()
+
+
+@pytest.mark.skipif(not hasattr(Tiles, "class_codes"), reason="tiles have no classes yet")
+def test_several_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = {"epochs": 2, "loss_weight": "balanced"}
+    tiny_project(tmp_path, {"cnn": {"family": "cnn", "arch": "test_efficientnet"}}, recipe, task="multiclass")
+    monkeypatch.chdir(tmp_path)
+    train(read_params(), "cnn")
+    model, description = load_classifier(model_folder("cnn"))
+    assert description["classes"] == ["good", "bar", "hole"] and model.head.weight.shape[0] == 3
+    assert description["threshold"] is None and description["temperature"] > 0
+    metrics = json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]
+    assert set(metrics["val_recall"]) == {"good", "bar", "hole"} and 0 <= metrics["val_accuracy"] <= 1
+    confusion = pd.read_csv("plots/confusion/cnn.csv")
+    assert list(confusion.columns) == ["actual", "predicted", "tiles"] and confusion["tiles"].sum() == 8

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_bytes
 from stages.datasets.layout import GOOD, child_folder, describe_images, find_one_layout, images_below
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 
 PACKAGE = "elpv_dataset"
 LOOKED_FOR = "folder images/ and file labels.csv"

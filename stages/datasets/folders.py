@@ -21,8 +21,8 @@ from stages.datasets.layout import (
 )
 from stages.datasets.polygons import LABELME, bounds, read_polygons
 from stages.datasets.voc import read_annotation
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 
 CASTING_LOOKED_FOR = "folders train/ and test/, each with def_front/ and ok_front/"
 CASTING_LABELS = {"def_front": ("defective", "casting_defect"), "ok_front": ("good", GOOD)}

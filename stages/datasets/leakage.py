@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from stages.datasets.tiles import Tiles
+from stages.runtime.data_params import Split
 from stages.runtime.errors import InputError
-from stages.runtime.params import Split
 
 TILES_AT_A_TIME = 256
 DIGITS = 16

@@ -10,8 +10,8 @@ from pathlib import Path
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
 from stages.datasets.layout import child_folders, describe_images, files_below, find_one_layout
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 
 LOOKED_FOR = "folders MT_<Class>/Imgs/ with *.jpg and *.png"
 GOOD = "MT_Free"

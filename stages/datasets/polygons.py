@@ -20,8 +20,8 @@ from typing import Any
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box, Polygon, SourceImage, image_shape, read_bytes
 from stages.datasets.layout import GOOD, defect_name, describe_images, files_below, group_of, images_below
+from stages.runtime.data_params import AnnotationKeys, Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import AnnotationKeys, Dataset
 
 JSON_SUFFIX = frozenset({".json"})
 MAX_JSON_BYTES = 2**25  # labelme puts a copy of the image into the file

@@ -10,8 +10,8 @@ from stages.datasets.elpv import package_folder, read_elpv
 from stages.datasets.folders import read_casting, read_folder
 from stages.datasets.images import SourceImage
 from stages.datasets.masks import read_magnetic_tile
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 from stages.runtime.paths import image_root
 
 

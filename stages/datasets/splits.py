@@ -10,8 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stages.datasets.assignment import assign_units, chance, cut_by_class, make_strata
+from stages.runtime.data_params import Split
 from stages.runtime.errors import InputError
-from stages.runtime.params import Split, Task
+from stages.runtime.params import Task
 
 SPLITS = ("train", "val", "test")
 UNUSED = "unused"

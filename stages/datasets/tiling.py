@@ -16,9 +16,9 @@ import pandas as pd
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box, SourceImage, exact_mask, read_image
 from stages.datasets.shards import BOXES, EXACT, IMAGES, INDEX_FILE, SHARD_TILES, ShardWriter
+from stages.runtime.data_params import Tile
 from stages.runtime.engine import map_in_order
 from stages.runtime.errors import InputError
-from stages.runtime.params import Tile
 from stages.runtime.progress import progress
 
 INTEGERS = ("x", "y", "width", "height", "defect_px", "exact_px", "shard", "row")

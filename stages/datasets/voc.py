@@ -28,8 +28,8 @@ from stages.datasets.layout import (
     find_one_layout,
     images_below,
 )
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 
 LOOKED_FOR = "folders images/ and Annotations/ (VOC XML)"
 MAX_XML_BYTES = 2**23  # some 30,000 boxes

@@ -1,7 +1,8 @@
-"""Image-level scores of the good / defective classifier."""
+"""Image-level scores of classifiers: good / defective, or one of several classes."""
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torchmetrics.functional.classification import (
     binary_f1_score,
     binary_precision,
     binary_recall,
+    multiclass_confusion_matrix,
 )
 
 Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -62,3 +64,72 @@ def classification_scores(
 def probability_of(logit: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return 1 / (1 + exp(-logit)) in float64, without overflow for any finite logit."""
     return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, np.float64)))
+
+
+def multiclass_scores(
+    probability: NDArray[np.floating], codes: NDArray[np.integer], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Score a classifier of K classes over tiles; a tile is called its most probable class.
+
+    Over tiles: accuracy = right / all; for each class k against the rest recall_k = TP / (TP + FN),
+    f1_k = 2 TP / (2 TP + FP + FN) and average_precision_k as in `classification_scores`.
+
+    Args:
+        probability: (N, K) of each class, 0..1.
+        codes: (N,) the true class, a place in `classes`.
+        classes: K names.
+
+    Returns:
+        accuracy; f1 and average_precision, the means over the classes where they are defined ("macro"); recall, a
+        mapping from class to recall_k; tiles, N. 0..1, NaN where a denominator is 0 (average precision: where no tile
+        is of the class).
+    """
+    counts = confusion_matrix(codes, probability.argmax(axis=1), len(classes))
+    right, actual, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    precisions = [
+        classification_scores(probability[:, k], codes == k, 0.5)["average_precision"] for k in range(len(classes))
+    ]
+    return {
+        "accuracy": float(_ratio(right.sum(), counts.sum())),
+        "average_precision": _mean_defined(np.array(precisions)),
+        "f1": _mean_defined(_ratio(2 * right, actual + called)),
+        "recall": {name: float(value) for name, value in zip(classes, _ratio(right, actual), strict=True)},
+        "tiles": len(codes),
+    }
+
+
+def confusion_matrix(codes: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Return (K, K) counts of tiles: row the true class, column the one that the classifier calls."""
+    counts = multiclass_confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(codes), classes)
+    return counts.numpy().astype(np.int64)
+
+
+def expected_calibration_error(probability: NDArray[np.floating], correct: NDArray[np.bool_], bins: int = 15) -> float:
+    """Return how far confidence is from accuracy: sum over bins of n_b / N |accuracy_b - mean confidence_b|.
+
+    Bins of equal width over 0..1, closed above (Guo et al. 2017, equations 2 to 5).
+
+    Args:
+        probability: (N,) of the class that the classifier calls, 0..1.
+        correct: (N,) whether that call is right.
+        bins: their number.
+
+    Returns:
+        0..1, 0 is best; NaN for no tile.
+    """
+    if not len(probability):
+        return math.nan
+    places = np.clip(np.ceil(np.asarray(probability, np.float64) * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(places, weights=correct - np.asarray(probability, np.float64), minlength=bins)
+    return float(np.abs(gaps).sum() / len(probability))
+
+
+def _ratio(numerator: Any, denominator: Any) -> Any:
+    """Return numerator / denominator, NaN where the denominator is 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.equal(denominator, 0), math.nan, np.divide(numerator, denominator))
+
+
+def _mean_defined(values: NDArray[np.floating]) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else math.nan

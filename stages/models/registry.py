@@ -1,4 +1,4 @@
-"""Names that stand for an architecture: the thesis' six models and those whose weights travel in a package.
+"""Names that stand for an architecture: the thesis' six, the paper's two, and those whose weights travel in a package.
 
 `_d` models are the thesis' downscaled CNNs: the last feature stage is left out, so a map cell is 16 px instead of 32
 (thesis section 2.2, figure 2.4). A hybrid is a ViT that reads a CNN's features instead of patches. Any other timm model
@@ -42,6 +42,8 @@ ARCHITECTURES = {
     "MobileNetV3_large_d": Architecture("cnn", "mobilenetv3_large_100.ra_in1k", 16),
     "DeiT_tiny_patch16_224": Architecture("vit", "deit_tiny_patch16_224.fb_in1k", None),
     "ViT_tiny_patch16_224": Architecture("vit", "vit_tiny_patch16_224.augreg_in21k_ft_in1k", None),
+    "VGG16": Architecture("cnn", "vgg16.tv_in1k", 32),
+    "ViT_small_DINO": Architecture("vit", "vit_small_patch16_224.dino", None),
     "efficientnet_lite0": Architecture("cnn", "tf_efficientnet_lite0.in1k", 32),
     "efficientnet_lite0_d": Architecture("cnn", "tf_efficientnet_lite0.in1k", 16),
     "vit_hybrid_lite0": Architecture("vit", "vit_tiny_patch16_224", 16, "tf_efficientnet_lite0.in1k", 4),

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from stages.models.registry import Architecture
 from stages.models.weights import Classifier, build_classifier
@@ -17,7 +17,8 @@ def save_classifier(folder: Path, model: Classifier, description: dict[str, Any]
     """Write weights and description; loading needs family, arch, stride, stem, depth, px, task and classes."""
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     with new_folder(folder) as temporary:
-        save_file(state, temporary / "model.safetensors")
+        # as bytes, because safetensors hides the system's error when it writes to a file itself
+        (temporary / "model.safetensors").write_bytes(save(state))
         write_json(temporary / "model.json", description)
 
 

@@ -12,7 +12,7 @@ from urllib.request import getproxies
 
 import timm
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -23,15 +23,21 @@ from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
 
 Classifier = CamClassifier | RolloutClassifier
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # in timm's order
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the weights came from before training: for model.json and the metrics."""
+    """Where the weights came from before training: for model.json and the metrics.
+
+    sha256: of the file; repository and revision (a commit): of the model hub. None where there is none.
+    """
 
     pretrained: bool
     source: str
     sha256: str | None
+    repository: str | None = None
+    revision: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return a plain mapping for JSON."""
@@ -118,7 +124,22 @@ def _from_hub(architecture: Architecture, px: int, neurons: int, where: str) -> 
             f"{where}: {architecture.pretrained_arch} cannot be had from the model hub ({reason}); "
             "give it network, or use package, file or none"
         ) from None
-    return model, Origin(True, f"hub {architecture.pretrained_arch}", None)
+    return model, _hub_origin(architecture.pretrained_arch)
+
+
+def _hub_origin(arch: str) -> Origin:
+    """Return the origin of the file that timm has just read from the hub's cache."""
+    config = timm.get_pretrained_cfg(arch)
+    repository = config.hf_hub_id if config else None
+    if repository is None:
+        return Origin(True, f"download {arch}", None)
+    repository += arch if repository.endswith("/") else ""
+    for name in HUB_FILES:
+        found = try_to_load_from_cache(repository, name)
+        if isinstance(found, str):
+            # snapshots/<commit>/<file>
+            return Origin(True, f"hub {arch}", _sha256(Path(found)), repository, Path(found).parent.name)
+    return Origin(True, f"hub {arch}", None, repository)
 
 
 def _hub_answers() -> bool:

@@ -33,7 +33,9 @@ def run_model_stage(stage: Callable[[Params, str], str], description: str) -> No
 def report(work: Callable[[], str]) -> None:
     """Print what `work` returns; an `InputError` becomes one line on stderr and exit code 2."""
     try:
-        print(work(), flush=True)
+        line = work()
+        if line:  # of several processes of one stage, the first reports
+            print(line, flush=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)

@@ -1,8 +1,9 @@
 """Where every record lives, relative to the repository root (the folder that DVC runs stages in)."""
 
+import os
 from pathlib import Path
 
-from stages.runtime.params import Dataset
+from stages.runtime.data_params import Dataset
 
 
 def raw_folder(dataset: Dataset) -> Path:
@@ -28,6 +29,19 @@ def split_file(dataset_name: str) -> Path:
 def model_folder(model: str) -> Path:
     """Return the folder of weights and description: data/models/<model>."""
     return Path("data/models") / model
+
+
+def checkpoint_folder(model: str, run: str) -> Path:
+    """Return the folder of an unfinished training: data/checkpoints/<model>-<run>, `run` a hash of what defines it.
+
+    In the repository itself (`DVC_ROOT`) also where DVC runs an experiment in a temporary copy, which goes when killed.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / "data/checkpoints" / f"{model}-{run}"
+
+
+def training_lock(model: str) -> Path:
+    """Return the lock on a model's outputs in this copy of the repository: data/checkpoints/<model>.lock."""
+    return Path("data/checkpoints") / f"{model}.lock"
 
 
 def maps_folder(model: str) -> Path:

@@ -20,8 +20,8 @@ from stages.datasets.polygons import (
     read_polygon_images,
     read_polygons,
 )
+from stages.runtime.data_params import AnnotationKeys
 from stages.runtime.errors import InputError
-from stages.runtime.params import AnnotationKeys
 from tests.datasets.small_sets import labelme, noise, read, source_image, write_pixels, write_text
 
 TRIANGLE = [[2.0, 3.0], [12.0, 3.0], [2.0, 18.0]]

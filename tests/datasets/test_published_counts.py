@@ -13,7 +13,7 @@ import pytest
 
 from stages.datasets.tiling import windows
 from stages.datasets.voc import read_annotation
-from stages.runtime.params import Tile
+from stages.runtime.data_params import Tile
 
 THESIS_TILE = Tile(px=224, overlap_px=2, mode="window", border="drop", defect_threshold=0.01)
 BOARDS = ("01", "04", "05", "06", "07", "08", "09", "10", "11", "12")

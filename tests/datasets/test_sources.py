@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from stages.datasets.sources import SOURCES, find_root, find_source
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Dataset
 
 
 def test_every_data_set_is_there():

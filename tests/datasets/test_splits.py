@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.datasets.splits import SPLITS, describe_duplicates, describe_split, split_tiles, unite
+from stages.runtime.data_params import Split
 from stages.runtime.errors import InputError
-from stages.runtime.params import Split
 
 BY_GROUP, BY_IMAGE, BY_TILE = (
     Split(good_per_defective=None, by=by, seed=0, train=0.7, val=0.1, test=0.2) for by in ("group", "image", "tile")

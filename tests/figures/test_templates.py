@@ -141,3 +141,13 @@ def test_strata_show_three_scores_of_every_part():
     written = texts(filled("strata", rows, "value", "row"))
     assert {"open circuit", "area: small", "cam", "0.123", "n/a"} <= set(written)
     assert "0.987" not in written
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_confusion_shows_every_count(revisions):
+    counts = {("good", "good"): 41, ("good", "short"): 2, ("short", "good"): 0, ("short", "short"): 17}
+    rows = [{"actual": actual, "predicted": called, "tiles": n} for (actual, called), n in counts.items()]
+    written = texts(filled("confusion_counts", rows, "predicted", "actual", revisions))
+    for number in ("41", "2", "0", "17"):
+        assert written.count(number) == len(revisions)
+    assert {"good", "short", "predicted", "actual"} <= set(written)

@@ -21,8 +21,8 @@ from stages.datasets.boards.defects import KINDS, Defect, changed_mask, paint_de
 from stages.datasets.boards.layers import draw_layers
 from stages.datasets.boards.layout import Design, draw_design
 from stages.datasets.boards.paint import board_texture, paint, repaint
+from stages.runtime.data_params import Boards
 from stages.runtime.errors import InputError
-from stages.runtime.params import Boards
 from stages.runtime.progress import progress
 
 

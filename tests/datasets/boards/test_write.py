@@ -10,8 +10,8 @@ import pytest
 
 from stages.datasets.boards.defects import KINDS
 from stages.datasets.boards.write import generate_boards
+from stages.runtime.data_params import Boards
 from stages.runtime.errors import InputError
-from stages.runtime.params import Boards
 
 BOARDS = Boards(
     seed=1, clutter=True, designs=2, boards_per_kind=1, width_px=448, height_px=448, min_defects=1, max_defects=2

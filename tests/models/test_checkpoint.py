@@ -1,0 +1,185 @@
+"""Going on after a kill: same bytes in the end, no stranger's state, no second process, nothing half-written."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.models import training as training_module
+from stages.models.checkpoint import Checkpoint, locked, run_hash
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params, read_params
+from stages.runtime.paths import training_lock
+from stages.train import train
+from tests.dependencies import REPOSITORY
+from tests.models.tiny import tiny_project
+
+CNN = {"cnn": {"family": "cnn", "arch": "test_efficientnet", "stride": 16}}
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+
+def kill(folder: Path, kills: int) -> str:
+    """Return what the driver printed."""
+    command = [sys.executable, "-m", "tests.models.killed_training", "cnn", str(kills), "0"]
+    ran = subprocess.run(command, cwd=folder, env=ENVIRONMENT, text=True, capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    tiny_project(tmp_path, CNN, {"epochs": 6, "ema_decay": 0.9, "warmup_epochs": 2})
+    assert re.match("2 kills, [123] trainings went on, ", kill(tmp_path, 2))
+
+
+@pytest.mark.slow
+def test_ten_kills(tmp_path: Path) -> None:
+    tiny_project(tmp_path, CNN, {"epochs": 20, "ema_decay": 0.9, "warmup_epochs": 2}, tiles=48)
+    said = re.match(r"10 kills, (\d+) trainings went on, \d+ finished with the same bytes", kill(tmp_path, 10))
+    assert said and int(said[1]) >= 5
+
+
+Stop = Callable[[int], None]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Params, Stop]:
+    """A project to train in, and a function that makes the next training end before an epoch."""
+    tiny_project(tmp_path, CNN, {"epochs": 4})
+    monkeypatch.chdir(tmp_path)
+    real = training_module._train_epoch
+
+    def stop_before(last: int) -> None:
+        def run(*arguments: object) -> float:
+            if arguments[5] == last:
+                raise KeyboardInterrupt
+            return real(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(training_module, "_train_epoch", run)
+
+    return read_params(), stop_before
+
+
+def checkpoints() -> list[Path]:
+    return sorted(Path("data/checkpoints").glob("*/last.pt"))
+
+
+def test_changed_parameters_or_data_never_see_an_old_state(
+    project: tuple[Params, Stop], capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, stop_before = project
+    stop_before(3)
+    with pytest.raises(KeyboardInterrupt):
+        train(params, "cnn")
+    assert len(checkpoints()) == 1
+    stop_before(99)
+    for other in (
+        replace(params, model=params.model | {"lr": 0.02}),
+        replace(params, task="binary", models={"cnn": replace(params.models["cnn"], stride=32)}),
+    ):
+        train(other, "cnn")
+        assert "goes on" not in capsys.readouterr().err
+    tile = Path("data/tiles/boards/images-0000.npy")
+    content = bytearray(tile.read_bytes())
+    content[-1] ^= 1
+    tile.write_bytes(content)
+    train(params, "cnn")
+    assert "goes on" not in capsys.readouterr().err
+    content[-1] ^= 1
+    tile.write_bytes(content)
+    assert len(checkpoints()) == 1  # that of the first run
+    train(params, "cnn")
+    assert "cnn: goes on after epoch 2" in capsys.readouterr().err
+    assert not checkpoints()
+
+
+def test_a_state_that_cannot_be_read_starts_anew(
+    project: tuple[Params, Stop], capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, stop_before = project
+    stop_before(2)
+    with pytest.raises(KeyboardInterrupt):
+        train(params, "cnn")
+    checkpoints()[0].write_bytes(checkpoints()[0].read_bytes()[:999])
+    stop_before(99)
+    train(params, "cnn")
+    assert "last.pt: not readable" in (said := capsys.readouterr().err) and "goes on" not in said
+
+
+def test_an_orphan_is_detected(project: tuple[Params, Stop]) -> None:
+    params, _ = project
+    orphan = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time, pathlib\nfrom stages.models.checkpoint import locked\n"
+            "with locked(pathlib.Path(sys.argv[1]), 'cnn'):\n    print('holds', flush=True)\n    time.sleep(600)",
+            str(training_lock("cnn")),
+        ],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert orphan.stdout and orphan.stdout.readline() == b"holds\n"
+        with pytest.raises(InputError, match=rf"cnn.lock: process {orphan.pid} is training cnn already"):
+            train(params, "cnn")
+        assert not Path("data/models").exists()
+    finally:
+        orphan.kill()
+        orphan.communicate()
+    train(params, "cnn")  # the lock went with the process
+
+
+def test_a_lock_is_removed_and_can_be_taken_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path / "a.lock", "x"):
+            assert (tmp_path / "a.lock").read_text() == str(os.getpid())
+        assert not (tmp_path / "a.lock").exists()
+
+
+def test_a_full_disk_leaves_the_old_state_and_the_old_model(
+    project: tuple[Params, Stop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params, _ = project
+    train(params, "cnn")
+    before = {path: path.read_bytes() for path in Path("data/models").rglob("*") if path.is_file()}
+    checkpoint = Checkpoint(Path("data/checkpoints/x"))
+    checkpoint.save({"epoch": torch.tensor(1)})
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=r"last.pt: cannot be written .*No space left.*was there before is intact"):
+        checkpoint.save({"epoch": torch.tensor(2)})
+    assert checkpoint.load() == {"epoch": torch.tensor(1)}
+    monkeypatch.setattr(Checkpoint, "save", lambda *_: None)
+    with pytest.raises(InputError, match=r"data/models/cnn: cannot be written .*No space left"):
+        train(replace(params, model=params.model | {"lr": 0.02}), "cnn")
+    assert before == {path: path.read_bytes() for path in Path("data/models").rglob("*") if path.is_file()}
+
+
+def test_the_hash_is_of_contents_and_says_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    first = run_hash({"lr": 1.0}, [tmp_path / "a"])
+    os.utime(tmp_path / "a", (1, 1))
+    assert first == run_hash({"lr": 1.0}, [tmp_path / "a"]) and re.fullmatch("[0-9a-f]{16}", first)
+    assert first != run_hash({"lr": 2.0}, [tmp_path / "a"])
+    (tmp_path / "a").write_bytes(b"2")
+    assert first != run_hash({"lr": 1.0}, [tmp_path / "a"])
+    with pytest.raises(InputError, match="absent: missing"):
+        run_hash({}, [tmp_path / "absent"])
+
+
+def test_model_json_has_the_calibration(project: tuple[Params, Stop]) -> None:
+    params, _ = project
+    train(params, "cnn")
+    description = json.loads(Path("data/models/cnn/model.json").read_text())
+    assert 0.05 <= description["temperature"] <= 20 and 0 < description["threshold"] < 1
