@@ -12,14 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.datasets.score_tables import rank_table_text, read_score_table
 from stages.datasets.scores import Scores, open_scores
 from stages.datasets.tiles import read_table
-from stages.metrics.comparison import POOLED, Contest, Estimates, contest, estimate, family_contest, rank_certainty
+from stages.metrics.comparison import (
+    AT_VALIDATION,
+    POOLED,
+    Contest,
+    Estimates,
+    contest,
+    estimate,
+    family_contest,
+    rank_certainty,
+)
 from stages.metrics.faithfulness import GAINS, gain_over_random, order_flips
-from stages.metrics.intervals import cluster_bootstrap, percentile_interval
+from stages.metrics.intervals import cluster_bootstrap
 from stages.metrics.pareto import pareto_front
 from stages.metrics.ranking import Ranked, improvement_percent, rank_family
 from stages.runtime.command import report
@@ -67,9 +75,8 @@ def rank(params: Params) -> str:
         )
         for truth in first.truths
     }
-    estimates, names = by_truth[rule.truth], list(entries)
     ranked_by = {truth: _ranked(entries, own, rule.metrics) for truth, own in by_truth.items()}
-    ranked = ranked_by[rule.truth]
+    ranked, estimates, names = ranked_by[rule.truth], by_truth[rule.truth], list(entries)
     content = _content(ranked, entries, estimates)
     verdict, line = _verdict(ranked_by, names, by_truth, params)
     write_csv(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranked, content, names, estimates))
@@ -89,10 +96,9 @@ def rank_table(path: Path) -> str:
     tables = read_score_table(path)
     rows = [row for table in tables.values() for row in rank_family(table, list(next(iter(table.values()), {})))]
     by_name = {row.name: row for row in rows}
-    order = [name for table in tables.values() for name in table]
-    return rank_table_text(
-        {name: by_name[name].ranks for name in order}, {name: by_name[name].average_rank for name in order}
-    )
+    ordered = {name: by_name[name] for table in tables.values() for name in table}
+    ranks = {name: row.ranks for name, row in ordered.items()}
+    return rank_table_text(ranks, {name: row.average_rank for name, row in ordered.items()})
 
 
 def _read(params: Params) -> dict[str, Scores]:
@@ -106,7 +112,6 @@ def _read(params: Params) -> dict[str, Scores]:
                 f"but {first.folder} on {len(first.tiles)} against {', '.join(first.truths) or 'nothing'} or on other "
                 "tiles; run the explain and score stages again for both"
             )
-    metrics = params.rank.metrics
     if not first.truths:
         return scores
     if params.rank.truth not in first.truths:
@@ -114,8 +119,8 @@ def _read(params: Params) -> dict[str, Scores]:
             f"params.yaml: rank.truth is {params.rank.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
             f"use -S rank.truth={first.truths[0]}"
         )
-    known = [*POOLED, *first.means]
-    for metric in metrics:
+    known = [*POOLED, AT_VALIDATION, *first.means]
+    for metric in params.rank.metrics:
         if metric not in known:
             raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(known)}")
     return scores
@@ -133,8 +138,9 @@ def _entries(params: Params, scores: Mapping[str, Scores]) -> dict[str, Entry]:
             for seed in seeds:
                 if key not in scores[seed].rows:
                     raise InputError(f"{scores[seed].folder}: has no {key}, which {model} has; explain it again")
-            name = own if row.own else f"{model}_{key}"
-            entries[name] = Entry(family, seeds, key, row.method, row.beats_controls.get(params.rank.truth))
+            entries[own if row.own else f"{model}_{key}"] = Entry(
+                family, seeds, key, row.method, row.beats_controls.get(params.rank.truth)
+            )
     return entries
 
 
@@ -186,17 +192,14 @@ def _verdict(
     params: Params,
 ) -> tuple[dict[str, Any], str]:
     """Return the best of each family, and by every truth the best CNN of that truth against its best ViT; one line."""
-    truth, metrics = params.rank.truth, params.rank.metrics
-    ranked = ranked_by[truth]
+    truth, metrics, ranked = params.rank.truth, params.rank.metrics, ranked_by[params.rank.truth]
     verdict: dict[str, Any] = {"truth": truth}
     parts = []
     for family, title in FAMILIES.items():
         rows = ranked[family]
         verdict[f"best_{family}"] = rows[0].name if rows else None
-        if rows:
-            parts.append(f"best {title} {rows[0].name} (average rank {rows[0].average_rank:.2f} of {len(rows)})")
-        else:
-            parts.append(f"no {title} to rank")
+        best = [f"best {title} {row.name} (average rank {row.average_rank:.2f} of {len(rows)})" for row in rows[:1]]
+        parts += best or [f"no {title} to rank"]
     if all(ranked.values()):
         best_cnn, best_vit = ranked["cnn"][0], ranked["vit"][0]
         verdict["improvement_percent"] = improvement_percent(best_cnn.values, best_vit.values, metrics)
@@ -234,7 +237,7 @@ def _rank_lines(
     ranked: Mapping[str, list[Ranked]], content: Mapping[str, dict[str, Any]], names: list[str], estimates: Estimates
 ) -> Iterable[tuple[object, ...]]:
     """Yield one line per row and metric, with the interval of its value, and one for the average rank."""
-    low, high = (edge.reshape(estimates.values.shape) for edge in _intervals(estimates))
+    low, high = estimates.interval
     for family, rows in ranked.items():
         for row in rows:
             place = names.index(row.name)
@@ -250,14 +253,10 @@ def _truth_lines(
     entries: Mapping[str, Entry], by_truth: Mapping[str, Estimates], metrics: Iterable[str]
 ) -> Iterable[tuple[object, ...]]:
     for truth, estimates in by_truth.items():
-        low, high = (edge.reshape(estimates.values.shape) for edge in _intervals(estimates))
+        low, high = estimates.interval
         for place, (name, entry) in enumerate(entries.items()):
             for k, metric in enumerate(metrics):
                 yield truth, entry.family, name, metric, estimates.values[place, k], low[place, k], high[place, k]
-
-
-def _intervals(estimates: Estimates) -> tuple[NDArray, NDArray]:
-    return percentile_interval(estimates.resampled.reshape(len(estimates.resampled), -1))
 
 
 def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
@@ -285,12 +284,11 @@ def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
     flips = order_flips({name: own.cnn - own.vit for name, own in contests.items()}, fills)
     content = {name: {"cnn": own.cnn, "vit": own.vit, **_described(own)} for name, own in contests.items()}
     said = ", ".join(f"{name.replace('_', ' ')} {_said(own)}" for name, own in contests.items())
-    flipped = " and ".join(curve for curve, flip in flips.items() if flip) or "nothing"
+    flipped = " and ".join(filter(flips.get, flips)) or "nothing"
     return {**content, "fill_flips_order": flips}, f"; gain over random, CNN - ViT: {said}; the fill flips {flipped}"
 
 
-def main() -> None:
-    """Rank the models of params.yaml, or the rows of a table."""
+def _main() -> None:
     parser = argparse.ArgumentParser(description="Rank all models within their family by their localisation scores.")
     parser.add_argument("--table", type=Path, help="rank the rows of this CSV (columns of table 3.4) and print them")
     table = parser.parse_args().table
@@ -298,4 +296,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -24,7 +24,7 @@ from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
 from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
 from stages.metrics.geometry import upsample
 from stages.metrics.localisation import SCORES
-from stages.metrics.measuring import Ground, Measured, measure_sources, tile_columns
+from stages.metrics.measuring import Ground, Measured, measure_sources
 from stages.metrics.pointing import pointing_hits
 from stages.metrics.rows import AllScores, Chosen, all_scores, choose_rows, score_tables
 from stages.metrics.thesis import thesis_prediction
@@ -63,7 +63,8 @@ def score(params: Params, model: str) -> str:
     scores = all_scores(measured, ground)
     rows, best = choose_rows(sources, scores, ground, rule.choose_by)
     content: dict[str, Any] = {"classification": _classification(explained, rule)}
-    content |= score_tables(rows, scores, measured, ground, rule)
+    tables, columns = score_tables(rows, scores, measured, ground, rule)
+    content |= tables
 
     best_row = rows[best]
     title = f"{model}, {best}" + (
@@ -72,7 +73,7 @@ def score(params: Params, model: str) -> str:
     draw_gallery(plot_file("gallery", model, ".png"), _gallery(explained, best_row, rule), title)
     write_csv(plot_file("settings", model, ".csv"), SETTINGS_COLUMNS, _setting_lines(sources, scores))
     write_csv(plot_file("strata", model, ".csv"), STRATA_COLUMNS, _stratum_lines(rows, measured, explained))
-    _write_tiles(scores_folder(model), rows, best, content, measured, explained)
+    _write_tiles(scores_folder(model), rows, best, content, columns, explained)
     write_json(metrics_file("score", model), {model: content})
     return _line(title, content, best)
 
@@ -189,18 +190,15 @@ def _write_tiles(
     rows: Mapping[str, Chosen],
     best: str,
     content: Mapping[str, Any],
-    measured: Mapping[str, Measured],
+    columns: Mapping[tuple[str, str], dict[str, NDArray]],
     explained: Explained,
 ) -> None:
     """Write what each test tile adds to each score, so that rank can resample without any map."""
     ground = explained.ground
     test = explained.index.iloc[ground.rows("test")]
     tables = [
-        pd.DataFrame(tile_columns(measured[row.source.method].test, truth, row.setting)).assign(
-            truth=truth, row=name, tile_id=test["tile_id"].to_numpy()
-        )
-        for truth in ground.truths
-        for name, row in rows.items()
+        pd.DataFrame(own).assign(truth=truth, row=name, tile_id=test["tile_id"].to_numpy())
+        for (truth, name), own in columns.items()
     ]
     described = {
         name: Row(

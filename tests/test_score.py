@@ -200,6 +200,17 @@ def test_what_is_kept_of_each_tile_gives_the_scores_again(params):
                 assert (written is None and np.isnan(value)) or written == pytest.approx(value, abs=1e-5)
 
 
+def test_intervals_can_be_made_of_the_threshold_that_validation_chose(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    stage.score(params, "net")
+    kept = open_scores(stage.scores_folder("net"))
+    above, below = score_sums(kept.columns("exact", "cam"), "validation_iou")
+    assert above.sum() / below.sum() == pytest.approx(
+        scored("net")["exact"]["cam"]["thresholds"]["validation_iou"], abs=1e-5
+    )
+
+
 def test_a_method_that_does_not_beat_its_controls_is_marked(params):
     write_tiles(params)
     write_maps(params, "net")

@@ -18,7 +18,8 @@ from stages.runtime.errors import InputError
 from stages.runtime.records import new_folder, read_json, write_json
 
 AGAIN = "run the score stage again"
-COUNTS = ("tp", "fp", "fn", "tn")
+COUNTS = ("tp", "fp", "fn", "tn")  # in pixels, by the thesis' rule
+VALIDATION_COUNTS = tuple(f"validation_{name}" for name in COUNTS)  # at the threshold that validation tiles chose
 KEYS = ("truth", "row", "tile_id")
 
 
@@ -49,7 +50,7 @@ class Scores:
     @property
     def means(self) -> tuple[str, ...]:
         """Return the names of the scores of single tiles, which are averaged."""
-        return tuple(name for name in self._table.columns if name not in ("tile_id", *COUNTS))
+        return tuple(name for name in self._table.columns if name not in ("tile_id", *COUNTS, *VALIDATION_COUNTS))
 
     def columns(self, truth: str, row: str) -> dict[str, NDArray]:
         """Return what each of the n tiles adds: tp, fp, fn, tn (pixels) and the scores of single tiles, each (n,)."""

@@ -17,6 +17,7 @@ POOLED = {  # metric -> how its numerator and denominator weigh TP, FP, FN, TN (
     "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
     "recall": ((1, 0, 0, 0), (1, 0, 1, 0)),
 }
+AT_VALIDATION = "validation_iou"  # jaccard at the one threshold that validation tiles chose
 COUNTS = ("tp", "fp", "fn", "tn")
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,12 @@ class Estimates:
     values: Floats  # (M, K) the mean over a row's training seeds
     resampled: Floats  # (R, M, K) the same in every resample of clusters
     between_seeds: Floats  # (M, K) standard deviation over training seeds (n - 1); NaN for a single one
+
+    @property
+    def interval(self) -> tuple[Floats, Floats]:
+        """Low and high end of each value's 95% interval, (M, K) each."""
+        low, high = percentile_interval(self.resampled.reshape(len(self.resampled), -1))
+        return low.reshape(self.values.shape), high.reshape(self.values.shape)
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,11 @@ class Contest:
 def score_sums(columns: Columns, metric: str) -> tuple[Floats, Floats]:
     """Return (n,) numerators and denominators whose ratio of sums is the metric over the tiles.
 
-    The five pixel scores are pooled over tiles, every other column is a mean over the tiles where it is defined.
+    The five pixel scores, and IoU at the threshold of validation, are pooled over tiles; every other column is a mean
+    over the tiles where it is defined.
     """
+    if metric == AT_VALIDATION:
+        return score_sums({name: columns[f"validation_{name}"] for name in COUNTS}, "jaccard")
     if metric in POOLED:
         counts = np.stack([columns[name] for name in COUNTS], axis=1).astype(np.float64)
         above, below = POOLED[metric]

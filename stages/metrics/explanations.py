@@ -105,6 +105,14 @@ def threshold_scores(levels: Levels, truth: str, shown: Bools, validation: Bools
     }
 
 
+def validation_counts(
+    levels: Levels, truth: str, shown: Bools, validation: Bools, scored: Bools
+) -> dict[str, NDArray[np.int64]]:
+    """Return the pixel counts of the scored tiles at the threshold of validation: `validation_tp`, ..., each (n,)."""
+    counts = apply_rules(levels, truth, shown, validation)["validation"].counts[scored]
+    return {f"validation_{name}": counts[:, place] for place, name in enumerate(("tp", "fp", "fn", "tn"))}
+
+
 def area_terciles(area: Floats) -> dict[str, Bools]:
     """Part (n,) tiles by the area of their defect: small, medium and large, a third of the positive areas each.
 

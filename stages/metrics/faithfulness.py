@@ -11,6 +11,7 @@ grey, because black is itself unusual on a board.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,14 +90,14 @@ def curve_area(probabilities: Floats) -> Floats:
     return area
 
 
-def gain_over_random(areas: Mapping[str, Floats], curve: str) -> Floats:
+def gain_over_random(areas: Any, curve: str) -> Floats:
     """Return (n,) by how much a heatmap's curve is better than a random map's on the same tile and model.
 
     deletion: random area - own area (a lower curve is better); insertion: own area - random area. Above 0 the heatmap
     marks what the model uses more than chance does; models of different confidence become comparable.
 
     Args:
-        areas: curve name and "random_" + curve name -> (n,) areas under the curves, NaN where undefined.
+        areas: mapping or table: curve name and "random_" + curve name -> (n,) areas under the curves; NaN: undefined.
         curve: one of `GAINS`.
     """
     gain: Floats = np.asarray(areas[curve]) - np.asarray(areas[f"random_{curve}"])

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
 from stages.metrics.choice import best_index
-from stages.metrics.explanations import Source, beats_controls, fractions_of, threshold_scores
+from stages.metrics.explanations import Source, beats_controls, fractions_of, threshold_scores, validation_counts
 from stages.metrics.localisation import SCORES, defined_mean
-from stages.metrics.measuring import SPLITS, Ground, Measured, ceilings, good_tile_alarms, levels_of
+from stages.metrics.measuring import SPLITS, Ground, Measured, ceilings, good_tile_alarms, levels_of, tile_columns
 from stages.runtime.params import Score
 
 AllScores = Mapping[tuple[str, str, str], list[dict[str, float]]]  # method, truth, split -> scores of each setting
@@ -59,8 +61,14 @@ def score_tables(
     measured: Mapping[str, Measured],
     ground: Ground,
     rule: Score,
-) -> dict[str, Any]:
-    """Return truth -> row -> its test scores, and good_tiles -> row -> false alarms."""
+) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, NDArray]]]:
+    """Return truth -> row -> its test scores, with good_tiles -> row -> false alarms; and (truth, row) -> columns.
+
+    The columns are of test tiles, as those of `stages.metrics.measuring.tile_columns`.
+    """
+    shown = ground.probability > rule.probability_threshold
+    splits = ground.splits["val"], ground.splits["test"]
+    columns = {}
     geometries = {row.source.geometry: row.source for row in rows.values()}
     ceiling = {geometry: ceilings(source, ground, rule) for geometry, source in geometries.items()}
     content: dict[str, Any] = {truth: {} for truth in ground.truths} | {"good_tiles": {}}
@@ -71,17 +79,13 @@ def score_tables(
             tiles = measured[row.source.method].test[truth]
             defective = ground.defective[ground.rows("test")]
             own = scores[row.source.method, truth, "test"][row.setting]
+            chosen = validation_counts(levels, truth, shown, *splits)
+            columns[truth, name] = tile_columns(measured[row.source.method].test, truth, row.setting) | chosen
             content[truth][name] = {
                 "area": defined_mean(tiles.area[defective & (tiles.area > 0)]),
                 "discard": row.source.discards[row.setting],
                 **own,
-                "thresholds": threshold_scores(
-                    levels,
-                    truth,
-                    ground.probability > rule.probability_threshold,
-                    ground.splits["val"],
-                    ground.splits["test"],
-                ),
+                "thresholds": threshold_scores(levels, truth, shown, *splits),
                 "of_ceiling": fractions_of(own, ceiling[row.source.geometry][truth]),
                 "undefined": tiles.undefined(defective)[row.setting],
             }
@@ -91,4 +95,4 @@ def score_tables(
         for name, row in rows.items():
             if not row.source.control:
                 content[truth][name]["beats_controls"] = beats_controls(name, row.source.method, values, controls)
-    return content
+    return content, columns
