@@ -76,7 +76,8 @@ def main() -> None:
             for clock in (0, 1)
         )
         print(
-            f"{name} on {describe_device(device)}, {arguments.precision}: engine {arguments.tiles / wall['engine']:.1f} "
+            f"{name} on {describe_device(device)}, {arguments.precision}: "
+            f"engine {arguments.tiles / wall['engine']:.1f} "
             f"tiles/s, bare loop {arguments.tiles / wall['bare']:.1f}, ratio {wall['bare'] / wall['engine']:.3f} "
             f"(by processor time {busy['bare'] / busy['engine']:.3f})",
             flush=True,
