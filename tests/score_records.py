@@ -90,3 +90,8 @@ def write_maps(params, model: str, family: str = "cnn", order=tuple(range(8))) -
     methods = {method: {"cell_px": 1, "offset_px": 0, "settings": described}}
     content = {"model": model, "family": family, "order": [method], "methods": methods}
     (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def rewrite_index(model, **columns):
+    path = maps_folder(model) / "index.parquet"
+    pd.read_parquet(path).assign(**columns).to_parquet(path, index=False)

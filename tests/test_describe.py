@@ -17,7 +17,7 @@ from tests.datasets.small_sets import TILE, write_board, write_casting, write_ma
 def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
-    chosen = replace(real.split, by="tile", seed=0, good_per_defective=None)
+    chosen = replace(real.split, by="tile", seed=0, good_per_defective=None, official=False)
     return replace(real, tile=TILE, split=chosen, dataset=replace(real.dataset, root=str(tmp_path / "root")))
 
 

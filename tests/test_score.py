@@ -5,7 +5,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from stages import score as stage
@@ -15,9 +14,8 @@ from stages.metrics.comparison import POOLED, score_sums
 from stages.metrics.controls import CONTROLS
 from stages.metrics.intervals import ratio_of_sums
 from stages.metrics.localisation import SCORES
-from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
-from tests.score_records import PX, write_maps, write_tiles
+from tests.score_records import PX, rewrite_index, write_maps, write_tiles
 
 
 @pytest.fixture
@@ -263,46 +261,3 @@ def test_a_classifier_of_kinds(params):
     rewrite_index("net", logit=np.full(8, np.nan))  # it knows no good tile: every tile counts as defective
     stage.score(params, "net")
     assert scored("net")["good_tiles"]["cam"]["fixed"]["tiles_with_region"] == 1.0
-
-
-def rewrite_index(model, **columns):
-    path = stage.maps_folder(model) / "index.parquet"
-    pd.read_parquet(path).assign(**columns).to_parquet(path, index=False)
-
-
-def test_bad_input_is_named_and_earlier_results_stay(params):
-    write_tiles(params)
-    write_maps(params, "net")
-    stage.score(params, "net")
-    before = stage.metrics_file("score", "net").read_bytes()
-
-    with pytest.raises(InputError, match=r"score.choose_by is 'dice'; known: f1, precision, jaccard"):
-        stage.score(with_score(params, choose_by="dice"), "net")
-    with pytest.raises(InputError, match=r"data/maps/other/index.parquet: missing; run the explain stage"):
-        stage.score(params, "other")
-
-    rewrite_index("net", tile_id=[f"board.jpg@{x},0" for x in range(7)] + ["elsewhere.jpg@0,0"])
-    with pytest.raises(InputError, match=r"data/maps/net: tile elsewhere.jpg@0,0 is not in data/tiles/"):
-        stage.score(params, "net")
-    rewrite_index("net", tile_id="board.jpg@0,0")
-    with pytest.raises(InputError, match=r"index.parquet: a tile is there twice"):
-        stage.score(params, "net")
-
-    write_maps(params, "net")
-    rewrite_index("net", split="val")
-    with pytest.raises(InputError, match=r"data/maps/net: there is no test tile"):
-        stage.score(params, "net")
-    rewrite_index("net", logit=np.nan)
-    with pytest.raises(InputError, match=r"there is no test tile|a logit is not finite"):
-        stage.score(params, "net")
-
-    write_maps(params, "net")
-    maps = np.load(stage.maps_folder("net") / "cam.npy")
-    np.save(stage.maps_folder("net") / "cam.npy", maps[:5])
-    with pytest.raises(InputError, match=r"cam.npy: 5 tiles, but index.parquet has 8"):
-        stage.score(params, "net")
-    maps[3, 0, 1, 1] = np.nan
-    np.save(stage.maps_folder("net") / "cam.npy", maps)
-    with pytest.raises(InputError, match=r"cam.npy: the heatmap of tile board.jpg@3,0 is not finite"):
-        stage.score(params, "net")
-    assert stage.metrics_file("score", "net").read_bytes() == before

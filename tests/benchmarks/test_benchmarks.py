@@ -6,7 +6,7 @@ import torch
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
-from tests.benchmarks.__main__ import bench, peak_mib
+from tests.benchmarks.__main__ import _in_fresh_process, bench
 from tests.benchmarks.published import published_rollout
 
 
@@ -27,7 +27,9 @@ def test_every_method_has_ratios_beside_its_peers(architecture, methods, monkeyp
 
 
 def test_memory_is_of_one_call() -> None:
-    small, large = (peak_mib(Architecture("vit", "test_vit", None), 96, batch, "cpu", "rollout") for batch in (1, 256))
+    small, large = (
+        _in_fresh_process(Architecture("vit", "test_vit", None), 96, batch, "cpu", "rollout") for batch in (1, 256)
+    )
     assert small is None or large > small + 256 * 3 * 96 * 96 * 4 / 2**20  # more than a copy of the images
 
 

@@ -1,17 +1,26 @@
 """Exact masks from clean boards: painted defects are found again through JPEG, and nothing else is."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box, read_mask
 from stages.datasets.templates import UNCLEAR, attach_masks, change_mask, derive_masks, find_templates
 from stages.datasets.voc import read_boards
 from stages.runtime.errors import InputError
+from stages.runtime.params import read_params
 from tests.datasets.small_sets import voc, write_pixels, write_text
 
 HEIGHT, WIDTH = 160, 200
 GREEN, COPPER = (20, 90, 30), (60, 150, 70)
+
+
+def read(root):
+    options = replace(read_params().dataset, name="pcb", root=str(root))
+    return read_boards(root, options, BadFiles(skip=False))
 
 
 def board(seed=0):
@@ -46,7 +55,7 @@ def write(root, name, pixels, *boxes):
 
 
 def derive(root, workers=2):
-    return derive_masks(read_boards(root), find_templates(root, "PCB_USED"), root.parent / "masks", workers)
+    return derive_masks(read(root), find_templates(root, "PCB_USED"), root.parent / "masks", workers)
 
 
 def mask_of(root, name):
@@ -149,7 +158,7 @@ def test_masks_are_attached_and_a_missing_one_is_named(tmp_path):
     painted, _, box = paint(board())
     write(root, "01_a", painted, box)
     write(root, "01_good", board())
-    images = read_boards(root)
+    images = read(root)
     assert attach_masks(images, tmp_path / "masks") == images
     derive(root)
     attached = attach_masks(images, tmp_path / "masks")

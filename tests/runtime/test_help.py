@@ -26,5 +26,6 @@ def test_a_model_is_asked_for_where_the_verb_takes_one():
     assert "model" not in help_text("stages.x", '"""Do x."""\nrun_stage(x, "x")\n').splitlines()[0]
 
 
-def test_a_verb_with_its_own_command_line_answers_itself():
-    assert help_text("stages.x", "import argparse\nargparse.ArgumentParser().parse_args()\n") is None
+def test_a_verbs_own_arguments_are_listed():
+    source = '"""Do x."""\nparser.add_argument("--table", type=Path, help="rank this")\n'
+    assert "  --table  rank this" in help_text("stages.x", source).splitlines()
