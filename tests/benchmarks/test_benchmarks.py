@@ -28,7 +28,7 @@ def test_every_method_has_ratios_beside_its_peers(architecture, methods, monkeyp
 
 def test_memory_is_of_one_call() -> None:
     small, large = (
-        _in_fresh_process(Architecture("vit", "test_vit", None), 96, batch, "cpu", "rollout") for batch in (1, 256)
+        _in_fresh_process(Architecture("vit", "test_vit", None), 96, batch, "cpu", "gradcam_vit") for batch in (1, 256)
     )
     assert small is None or large > small + 256 * 3 * 96 * 96 * 4 / 2**20  # more than a copy of the images
 
