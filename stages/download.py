@@ -3,7 +3,7 @@
 `dataset.root` given: nothing is copied and nothing written there; the record holds a checksum of the files. DVC does
 not watch that folder: after changing files in it run `dvc repro -f download`. Otherwise `boards` is generated and the
 others are fetched from Kaggle; a download that was cut off goes on when the stage runs again. Where a data set has
-clean templates, exact masks are derived from them into data/raw/<name>/masks (`dataset.derive_masks`).
+a folder of clean templates, exact masks are derived from them into data/raw/<name>/masks (`dataset.derive_masks`).
 """
 
 import dataclasses
@@ -36,10 +36,11 @@ def download(params: Params) -> str:
         bad = BadFiles(params.dataset.on_bad_file == "skip")
         images = source.read(root, params.dataset, bad)
         record = describe_source(name, source, root, images, bad) | origin
-        if source.templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
+        templates = find_templates(root, source.templates) if source.templates else None
+        if templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
             workers = params.runtime.workers or os.cpu_count() or 1
-            templates = find_templates(root, source.templates)
-            record["masks"] = derive_masks(images, templates, folder / MASKS, workers)
+            record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad)
+            record["left_out"] = bad.skipped
         write_json(folder / SOURCE_FILE, record)
     return _line(name, record)
 

@@ -10,9 +10,10 @@ import torch
 from stages.datasets.maps import open_maps
 from stages.datasets.new_maps import NewMaps
 from stages.datasets.tiles import Tiles, open_tiles
-from stages.explainers.methods import Planned, plan
+from stages.explainers.methods import Planned, defect_target, plan
 from stages.figures.methods import MethodHeatmap, MethodsRow, draw_methods
 from stages.models.batches import in_order, to_images
+from stages.models.outputs import Target
 from stages.models.trained import channels_last, load_classifier
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device
@@ -39,7 +40,8 @@ def explain(params: Params, name: str) -> str:
         for number, rows in enumerate(progress(batches, f"explain {name}"), 1):
             if rows[0] < maps.done:
                 continue
-            _explain_batch(maps, rows, planned, to_images(tiles.images(rows), device), name)
+            images = to_images(tiles.images(rows), device)
+            _explain_batch(maps, rows, planned, images, defect_target(model, images, description["classes"]), name)
             if number % SHARD_BATCHES == 0 or number == len(batches):
                 maps.commit(int(rows[-1]) + 1)
         methods = {
@@ -59,9 +61,11 @@ def explain(params: Params, name: str) -> str:
 
 
 @torch.no_grad()
-def _explain_batch(maps: NewMaps, rows: np.ndarray, planned: list[Planned], images: torch.Tensor, name: str) -> None:
+def _explain_batch(
+    maps: NewMaps, rows: np.ndarray, planned: list[Planned], images: torch.Tensor, target: Target, name: str
+) -> None:
     for method in planned:
-        outputs = method.heatmaps(images, None)
+        outputs = method.heatmaps(images, target)
         assert outputs.heatmaps is not None
         heatmaps, logits = outputs.heatmaps.float().cpu().numpy(), outputs.logits.float().cpu().numpy()
         if not (np.isfinite(heatmaps).all() and np.isfinite(logits).all()):

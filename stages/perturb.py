@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.datasets.maps import MethodMaps, open_maps
 from stages.datasets.scores import Row, open_rows
 from stages.datasets.tiles import Tiles, open_tiles
+from stages.explainers.methods import defect_target
 from stages.metrics.controls import random_map
 from stages.metrics.faithfulness import (
     Predict,
@@ -54,7 +55,7 @@ CURVE_COLUMNS = ("row", "map", "curve", "fill", "fraction", "probability")
 def perturb(params: Params, name: str) -> str:
     """Perturb tiles for the chosen rows of the model `name`; return the line to print."""
     rule = params.perturb
-    model, _ = load_classifier(model_folder(name))
+    model, description = load_classifier(model_folder(name))
     device = choose_device(params.runtime.device)
     model.to(device)
     maps, tiles = open_maps(maps_folder(name)), open_tiles(tiles_folder(params.dataset.name))
@@ -65,9 +66,9 @@ def perturb(params: Params, name: str) -> str:
     if (positions < 0).any():
         raise InputError(f"{maps.folder}: a tile is not in {tiles.folder}; run the explain stage again")
     pixels = tiles.images(positions)
-    predict = _predictor(model, pixels, rule.batch, device)
+    predict = _predictor(model, description["classes"], pixels, rule.batch, device)
     about = tiles.index.iloc[positions][["tile_id", "source", "group"]].reset_index(drop=True)
-    bootstrap = cluster_bootstrap(about["source"], rule.resamples, rule.seed)
+    bootstrap = cluster_bootstrap(about["group"], rule.resamples, rule.seed)
 
     wanted = {key: row for key, row in rows.items() if not row.control and (rule.methods == "all" or key == best)}
     tables, curves = [], []
@@ -120,12 +121,16 @@ def _batches(pixels: NDArray[np.uint8], batch: int) -> list[NDArray[np.uint8]]:
     return [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
 
 
-def _predictor(model: Classifier, pixels: NDArray[np.uint8], batch: int, device: torch.device) -> Predict:
+def _predictor(
+    model: Classifier, classes: list[str], pixels: NDArray[np.uint8], batch: int, device: torch.device
+) -> Predict:
     """Return the function that perturbed tiles are put to: binary: the probability of a defect, whatever was predicted;
-    of several classes, that of the class which each whole tile is predicted to be.
+    of several classes, that of the kind of defect which the whole tile was explained for.
     """
-    whole = _probabilities(model, pixels, batch, device)
-    explained = np.ones(len(pixels), np.intp) if whole.shape[1] == 2 else whole.argmax(axis=1)
+    targets = [defect_target(model, to_images(part, device), classes) for part in _batches(pixels, batch)]
+    explained = np.ones(len(pixels), np.intp)
+    if isinstance(targets[0], torch.Tensor):
+        explained = np.concatenate([target.cpu().numpy() for target in targets])  # type: ignore[union-attr]
     return lambda tiles: _probabilities(model, tiles, batch, device)[np.arange(len(tiles)), explained]
 
 

@@ -214,7 +214,7 @@ def _verdict(
     undefined = sum(row.undefined for rows in ranked.values() for row in rows)
     if undefined:
         parts.append(f"undefined values, ranked last: {undefined}")
-    return verdict, f"rank by {truth}: " + "; ".join(parts)
+    return verdict | {"sentence": "; ".join(parts)}, f"rank by {truth}: " + "; ".join(parts)
 
 
 def _described(own: Contest) -> dict[str, Any]:

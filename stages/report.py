@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.datasets.maps import open_maps
@@ -29,7 +30,16 @@ from stages.metrics.classification import probability_of
 from stages.runtime.command import run_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
-from stages.runtime.paths import RANK_METRICS, RANK_PLOT, REPORT, TRUTHS_PLOT, maps_folder, metrics_file, tiles_folder
+from stages.runtime.paths import (
+    RANK_METRICS,
+    RANK_PLOT,
+    REPORT,
+    TRUTHS_PLOT,
+    maps_folder,
+    metrics_file,
+    plot_file,
+    tiles_folder,
+)
 from stages.runtime.records import new_file, read_json
 from stages.runtime.revisions import ask_dvc
 
@@ -67,7 +77,7 @@ def report(params: Params) -> str:
         Section("Classifiers", attempt(lambda: _models(params, "train"), "training")),
         Section("Time", attempt(lambda: _models(params, "time"), "times")),
         Section("Plots", attempt(_plots, "plots")),
-        Section("Pictures", _pictures(missing)),
+        Section("Pictures", _pictures(params, missing)),
         Section("How it was made", _environment(params)),
     ]
     title = f"DefectLens: {params.dataset.name}"
@@ -129,6 +139,10 @@ def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
     index = next(iter(opened.values())).index
     test = index[index["split"] == "test"]
     positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(test["tile_id"]))
+    if (positions < 0).any():
+        raise InputError(
+            f"{maps_folder(next(iter(opened)))}: a tile is not in {tiles.folder}; run the explain stage again"
+        )
     described = tiles.index.iloc[positions]
     chosen = choose_viewer_tiles(
         described["defect_class"].to_numpy(dtype=object), (described["label"] == "defective").to_numpy(), VIEWER_TILES
@@ -149,11 +163,15 @@ def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
     models = {}
     for name, maps in opened.items():
         rows = pd.Index(maps.index["tile_id"]).get_indexer(pd.Index(described["tile_id"]))
+        if (rows < 0).any():
+            raise InputError(f"{maps.folder}: of other tiles than the other models'; run the explain stage again")
         methods = {
             method: ViewerMaps(own.read(rows), own.fusions, own.discards, own.cell_px, own.offset_px)
             for method, own in maps.methods.items()
         }
-        models[name] = ViewerModel(maps.family, probability_of(maps.index["logit"].to_numpy()[rows]), methods)
+        # a model of defects alone knows no good tile: its logit is undefined, every tile counts as defective
+        probability = np.nan_to_num(probability_of(maps.index["logit"].to_numpy()[rows]), nan=1.0)
+        models[name] = ViewerModel(maps.family, probability, methods)
     return tiles.truths, viewer_data(shown, models)
 
 
@@ -175,13 +193,13 @@ def _plots() -> str:
     return "\n".join(figures)
 
 
-def _pictures(missing: list[str]) -> str:
+def _pictures(params: Params, missing: list[str]) -> str:
     figures = []
     card = Path("plots/card.png")
     if card.is_file():
         figures.append(figure(Picture("The data set: counts, extents of defects, sample tiles", png=card.read_bytes())))
     for folder, caption in PICTURES.items():
-        for path in sorted((Path("plots") / folder).glob("*.png")):
+        for path in filter(Path.is_file, (plot_file(folder, name, ".png") for name in params.models)):
             figures.append(figure(Picture(f"{path.stem}: {caption}", png=path.read_bytes())))
     if not figures:
         missing.append("pictures")

@@ -21,7 +21,7 @@ def tile(params: Params) -> str:
     name = params.dataset.name
     bad_files = BadFiles(params.dataset.on_bad_file == "skip")
     images = find_source(name).read(find_root(params.dataset), params.dataset, bad_files)
-    images = attach_masks(images, raw_folder(params.dataset) / MASKS)
+    images = attach_masks(images, raw_folder(params.dataset) / MASKS, bad_files)
     with new_folder(tiles_folder(name)) as folder:
         workers = params.runtime.workers or os.cpu_count() or 1
         index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files)

@@ -7,6 +7,7 @@ nearly constant (rollout of an untrained network differs in its fourth digit); p
 uses; the raw scale, which comparing images needs, is given back by the two numbers.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,6 @@ class NewMaps:
         logits = np.load(file)
         if logits.ndim == 1:
             index = index.assign(logit=logits)
-            file.unlink()
         else:
             predicted = np.array(classes, dtype=object)[logits.argmax(axis=1)]
             index = index.assign(logit=_not_good(logits, classes), predicted=predicted)
@@ -67,6 +67,8 @@ class NewMaps:
         index.to_parquet(self.folder / "index.parquet", index=False)
         write_json(self.folder / "settings.json", description | {"classes": classes})
         (self.folder / PROGRESS).unlink(missing_ok=True)
+        if logits.ndim == 1:
+            file.unlink()  # last: until here a killed run finds everything it needs
 
     def _array(self, file: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
         if file not in self._open:
@@ -74,6 +76,8 @@ class NewMaps:
                 self._open[file] = np.lib.format.open_memmap(file, mode="r+")
             else:
                 self._open[file] = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(self.tiles, *shape))
+                with file.open("r+b") as whole:  # a full disk is an error here; in a mapped hole it would be a crash
+                    os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)
         return self._open[file]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, Box, SourceImage, read_image
 from stages.datasets.layout import child_folders
 from stages.runtime.errors import InputError
@@ -45,20 +46,25 @@ class Reference:
     kind: str
 
 
-def derive_masks(images: list[SourceImage], templates: Path | None, folder: Path, workers: int) -> dict[str, Any]:
+def derive_masks(
+    images: list[SourceImage], templates: Path | None, folder: Path, workers: int, bad: BadFiles
+) -> dict[str, Any]:
     """Write `folder`/<Class>/<name>.png for every image that has boxes and return how they were made.
 
-    The files are 8-bit grey: 255 defect, 0 good, 64 the inside of a box in which nothing changed (`UNCLEAR`). One board
-    at a time, its images in `workers` threads; memory holds one image per worker and at most 15 for a median.
+    The files are 8-bit grey: 255 defect, 0 good, 64 the inside of a box in which nothing changed (`UNCLEAR`). Later
+    stages take 64 for good; such boxes are counted here, so that they can be looked at. One board at a time, its images
+    in `workers` threads; memory holds one image per worker and at most 15 for a median.
 
     Args:
         images: records with boxes; `group` is the board, `source` is images/<Class>/<name>.<suffix>.
         templates: folder of clean boards named <group>.<suffix>, in any case; None: medians only.
         folder: where the masks go; made if missing.
         workers: threads.
+        bad: what becomes of an image that cannot be used; where it is left out, it has no mask.
 
     Raises:
-        InputError: a board has neither a template that fits nor three images; an image cannot be read.
+        InputError: a board has neither a template that fits nor three images, or an image cannot be read; unless `bad`
+            leaves such images out.
     """
     known = _templates(templates)
     kinds: dict[str, str] = {}
@@ -68,11 +74,20 @@ def derive_masks(images: list[SourceImage], templates: Path | None, folder: Path
     with ThreadPoolExecutor(workers) as pool:
         for board, members in groupby(ordered, key=lambda image: image.group):
             part = list(members)
-            reference = _reference(board, part, known.get(board))
+            try:
+                reference = _reference(board, part, known.get(board))
+            except InputError as error:
+                for image in part:
+                    bad.refuse(error, image.source)
+                continue
             kinds[board] = reference.kind
-            counts = pool.map(lambda image, clean=reference: _write_mask(image, clean, folder), part)
-            for image, (found, lost) in zip(part, counts, strict=True):
+            counts = pool.map(lambda image, clean=reference: _mask_or_error(image, clean, folder), part)
+            for image, made in zip(part, counts, strict=True):
                 next(bar, None)
+                if isinstance(made, InputError):
+                    bad.refuse(made, image.source)
+                    continue
+                found, lost = made
                 boxes += found + lost
                 unclear += [image.source] * lost
     return {
@@ -91,13 +106,13 @@ def derive_masks(images: list[SourceImage], templates: Path | None, folder: Path
     }
 
 
-def attach_masks(images: list[SourceImage], folder: Path) -> list[SourceImage]:
+def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles) -> list[SourceImage]:
     """Return the records with their masks from `folder`, as `derive_masks` wrote them; unchanged without that folder.
 
     Images that bring a mask of their own keep it.
 
     Raises:
-        InputError: an image with boxes has no mask there.
+        InputError: an image with boxes has no mask there, unless `bad` leaves such images out.
     """
     if not folder.is_dir() or all(image.has_mask for image in images):
         return images
@@ -105,9 +120,18 @@ def attach_masks(images: list[SourceImage], folder: Path) -> list[SourceImage]:
     for image in images:
         mask = folder / mask_name(image) if image.boxes else None
         if mask is not None and not mask.is_file():
-            raise InputError(f"{mask}: missing; run the download stage again (`dvc repro -f download`)")
+            error = InputError(f"{mask}: missing; run the download stage again (`dvc repro -f download`)")
+            bad.refuse(error, image.source)
+            continue
         attached.append(replace(image, mask=mask, has_mask=True))
     return attached
+
+
+def _mask_or_error(image: SourceImage, clean: Reference, folder: Path) -> tuple[int, int] | InputError:
+    try:
+        return _write_mask(image, clean, folder)
+    except InputError as error:
+        return error
 
 
 def mask_name(image: SourceImage) -> PurePosixPath:

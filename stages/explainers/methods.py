@@ -38,7 +38,7 @@ METHODS = {
     "rollout": Method(("vit",), lambda model, images, target, given: _rollout(model, images, target, given), grid=True),
     "gradcam": Method(("cnn", "vit"), lambda model, images, target, given: _gradcam(model, images, target, given)),
     "gradient_rollout": Method(
-        ("vit",), lambda model, images, target, _: gradient_rollout.explain(model, images, target)
+        ("vit",), lambda model, images, target, given: _gradient_rollout(model, images, target, given)
     ),
     "attention_gradient": Method(
         ("vit",), lambda model, images, target, _: attention_gradient.explain(model, images, target)
@@ -84,6 +84,20 @@ def plan(model: Classifier, description: dict[str, Any], explain: Explain) -> li
             _planned(names[0], f"{names[0]}_randomised", _randomised(description, explain.seed), description, few)
         )
     return planned
+
+
+@torch.no_grad()
+def defect_target(model: Classifier, images: Tensor, classes: list[str]) -> Target:
+    """Return the class that tiles are explained for: of a binary model defective, else the likeliest kind of defect.
+
+    Good is never explained, whatever was predicted: heatmaps are to show where the defect is.
+    """
+    logits = model(images).logits
+    if logits.ndim == 1:
+        return None
+    if "good" in classes:
+        logits[:, classes.index("good")] = -torch.inf
+    return logits.argmax(dim=1)
 
 
 def _planned(name: str, title: str, model: Classifier, description: dict[str, Any], explain: Explain) -> Planned:
@@ -135,6 +149,10 @@ def _randomised(description: dict[str, Any], seed: int) -> Classifier:
 def _rollout(model: Any, images: Tensor, target: Target, explain: Explain) -> Outputs:
     settings = settings_grid(explain.fusion, explain.discard)
     return rollout.explain(model, images, target, settings=settings, normalise=explain.normalise)
+
+
+def _gradient_rollout(model: Any, images: Tensor, target: Target, explain: Explain) -> Outputs:
+    return gradient_rollout.explain(model, images, target, normalise=explain.normalise)
 
 
 def _gradcam(model: Any, images: Tensor, target: Target, explain: Explain) -> Outputs:

@@ -79,7 +79,9 @@ def fractions_of(scores: Scores, ceiling: Scores) -> dict[str, float]:
     return {name: scores[name] / ceiling[name] if ceiling[name] > 0 else math.nan for name in OF_CEILING}
 
 
-def threshold_scores(levels: Levels, truth: str, shown: Bools, validation: Bools, scored: Bools) -> dict[str, float]:
+def threshold_scores(
+    levels: Levels, truth: str, shown: Bools, validation: Bools, scored: Bools, fixed: int = 127
+) -> dict[str, float]:
     """Return IoU of the defect under every rule of `stages.metrics.thresholds`, and what the best threshold leaves.
 
     Args:
@@ -87,13 +89,14 @@ def threshold_scores(levels: Levels, truth: str, shown: Bools, validation: Bools
         shown: (n,) the probability of a defect is above its threshold.
         validation: (n,) tiles that thresholds are chosen by.
         scored: (n,) tiles that are scored.
+        fixed: level of the fixed rule, 0..255.
 
     Returns:
         `<rule>_iou` of the defect pooled over tiles, `validation_mean_iou` (mean of defect and background, what is
         mostly published as mIoU), the `validation_threshold` (0..255), `oracle_iou` with the one threshold that is best
         on the scored tiles, and `oracle_gap` = oracle_iou - validation_iou.
     """
-    rules = apply_rules(levels, truth, shown, validation)
+    rules = apply_rules(levels, truth, shown, validation, fixed)
     scores = {f"{name}_iou": rule.scores(scored)["foreground_iou"] for name, rule in rules.items()}
     best = oracle(levels, truth, shown, scored).scores(scored)["foreground_iou"]
     return {

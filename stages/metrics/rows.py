@@ -85,7 +85,7 @@ def score_tables(
                 "area": defined_mean(tiles.area[defective & (tiles.area > 0)]),
                 "discard": row.source.discards[row.setting],
                 **own,
-                "thresholds": threshold_scores(levels, truth, shown, *splits),
+                "thresholds": threshold_scores(levels, truth, shown, *splits, math.floor(rule.intensity_threshold)),
                 "of_ceiling": fractions_of(own, ceiling[row.source.geometry][truth]),
                 "undefined": tiles.undefined(defective)[row.setting],
             }

@@ -55,7 +55,9 @@ def write(root, name, pixels, *boxes):
 
 
 def derive(root, workers=2):
-    return derive_masks(read(root), find_templates(root, "PCB_USED"), root.parent / "masks", workers)
+    return derive_masks(
+        read(root), find_templates(root, "PCB_USED"), root.parent / "masks", workers, BadFiles(skip=False)
+    )
 
 
 def mask_of(root, name):
@@ -159,14 +161,14 @@ def test_masks_are_attached_and_a_missing_one_is_named(tmp_path):
     write(root, "01_a", painted, box)
     write(root, "01_good", board())
     images = read(root)
-    assert attach_masks(images, tmp_path / "masks") == images
+    assert attach_masks(images, tmp_path / "masks", BadFiles(skip=False)) == images
     derive(root)
-    attached = attach_masks(images, tmp_path / "masks")
+    attached = attach_masks(images, tmp_path / "masks", BadFiles(skip=False))
     assert [(image.has_mask, image.mask) for image in attached] == [
         (True, tmp_path / "masks/Short/01_a.png"),
         (True, None),
     ]
-    assert attach_masks(attached, tmp_path / "other") == attached
+    assert attach_masks(attached, tmp_path / "other", BadFiles(skip=False)) == attached
     (tmp_path / "masks/Short/01_a.png").unlink()
     with pytest.raises(InputError, match=r"01_a\.png: missing; run the download stage again"):
-        attach_masks(images, tmp_path / "masks")
+        attach_masks(images, tmp_path / "masks", BadFiles(skip=False))

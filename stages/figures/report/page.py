@@ -94,7 +94,7 @@ def write_page(title: str, sections: Sequence[Section], viewer: Mapping[str, Any
         for anchor, section in zip(anchors, sections, strict=True)
     )
     # inside a script element the text </script would end it; JSON may write < as an escape
-    data = json.dumps(viewer, separators=(",", ":"), sort_keys=False).replace("<", "\\u003c")
+    data = json.dumps(viewer, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return PAGE.format(
         title=escape(title),
         style=(HERE / "report.css").read_text(encoding="utf-8"),

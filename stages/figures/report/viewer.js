@@ -3,6 +3,7 @@
 (function () {
   const data = JSON.parse(document.getElementById("viewer-data").textContent);
   const root = document.getElementById("viewer");
+  if (!root) return;
   if (!data.tiles.length || !Object.keys(data.models).length) {
     root.textContent = "There are no test tiles with heatmaps to look at.";
     return;
