@@ -1,6 +1,6 @@
 """Tables of the report, as HTML, from metrics as they are on disk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -40,9 +40,3 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return found
-
-
-def pick(rows: Rows, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the rows with these columns only, in this order, without columns that no row has."""
-    present = [column for column in columns if any(column in row for row in rows.values())]
-    return {name: {column: row.get(column) for column in present} for name, row in rows.items()}
