@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from stages.metrics.geometry import upsample
 from stages.metrics.thesis import scale_to_255
 
-FALSE_ALARMS = ("lit_fraction", "tiles_with_region", "tiles_with_large_region")  # all of them: lower is better
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
