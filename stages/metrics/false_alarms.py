@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from stages.metrics.geometry import upsample
 from stages.metrics.thesis import scale_to_255
 
-
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
