@@ -29,7 +29,9 @@ class LooksAtTheCorner(nn.Module):
 def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stage, "load_classifier", lambda folder: (LooksAtTheCorner(), {}))
+    monkeypatch.setattr(
+        stage, "load_classifier", lambda folder: (LooksAtTheCorner(), {"classes": ["good", "defective"]})
+    )
     params = replace(real, perturb=replace(real.perturb, tiles=2, steps=4, resamples=100, batch=3))
     write_tiles(params)
     images = np.zeros((8, PX, PX, 3), np.uint8)
@@ -98,7 +100,7 @@ def test_a_constant_map_orders_nothing_and_is_counted(params):
     assert own["sufficiency"]["value"] is None  # nothing is kept
 
 
-def test_a_classifier_of_kinds_is_asked_for_the_class_that_it_predicts():
+def test_a_classifier_of_kinds_is_asked_for_the_likeliest_defect_and_never_for_good():
     class Kinds(nn.Module):
         def forward(self, images):
             bright = images.mean(dim=(1, 2, 3))
@@ -106,10 +108,14 @@ def test_a_classifier_of_kinds_is_asked_for_the_class_that_it_predicts():
 
     pixels = np.zeros((2, 2, 2, 3), np.uint8)
     pixels[0] = 255
-    predict = stage._predictor(Kinds(), pixels, 8, torch.device("cpu"))
     e = np.e
+    kinds_alone = ["open", "short", "spur"]
+    predict = stage._predictor(Kinds(), kinds_alone, pixels, 8, torch.device("cpu"))
     assert predict(pixels).tolist() == pytest.approx([e / (e + 2)] * 2)  # class 0 of the first, class 1 of the second
     assert predict(pixels[::-1].copy()).tolist() == pytest.approx([1 / (e + 2)] * 2)
+    predict = stage._predictor(Kinds(), ["good", "open", "short"], pixels, 8, torch.device("cpu"))
+    # the first tile is predicted good: the first of the two equal defects; class 1 of the second as before
+    assert predict(pixels).tolist() == pytest.approx([1 / (e + 2), e / (e + 2)])
 
 
 def test_bad_input_is_named(params):
