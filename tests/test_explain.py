@@ -63,6 +63,7 @@ def files(name: str) -> dict[str, bytes]:
 
 
 def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Params) -> None:
+    params = replace(params, explain=replace(params.explain, align=True))
     write_model("cnn")
     assert explain(params, "cnn").startswith("explain cnn: 8 tiles, cam x 1, gradcam x 1, occlusion x 1, cam_random")
     maps = open_maps(maps_folder("cnn"))
@@ -84,6 +85,10 @@ def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Par
     assert list(maps.methods) == ["rollout", "gradcam", "rollout_randomised"]
     assert [len(of.names) for of in maps.methods.values()] == [12, 1, 3]
     assert maps.methods["rollout"].offset_px == -1.5 and maps.methods["rollout"].cell_px == 4
+
+    nominal = replace(params, explain=replace(params.explain, align=False))
+    explain(nominal, "vit")
+    assert open_maps(maps_folder("vit")).methods["rollout"].offset_px == 0
 
 
 def test_several_classes_keep_their_logits(params: Params) -> None:

@@ -117,6 +117,7 @@ class Explain:
     gradcam: GradCam
     occlusion: Occlusion
     gallery_tiles: Annotated[int, at_least(1)]
+    align: bool = False
 
 
 @dataclass(frozen=True)
