@@ -202,8 +202,10 @@ def test_a_family_without_models_and_one_with_one(params):
     line = stage.rank(replace(params, models={"down": Model("cnn")}))
     assert ranking()["cnn"]["down"]["average_rank"] == 1.0
     assert ranking()["vit"] == {}
-    assert ranking()["verdict"] == {"truth": "boxes", "best_cnn": "down", "best_vit": None}
-    assert line == "rank by boxes: best CNN down (average rank 1.00 of 1); no ViT to rank"
+    sentence = "best CNN down (average rank 1.00 of 1); no ViT to rank"
+    expected = {"truth": "boxes", "best_cnn": "down", "best_vit": None, "sentence": sentence}
+    assert ranking()["verdict"] == expected
+    assert line == f"rank by boxes: {sentence}"
 
 
 def test_a_data_set_with_labels_only_has_nothing_to_rank_but_faithfulness(params):
