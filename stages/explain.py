@@ -41,7 +41,9 @@ def explain(params: Params, name: str) -> str:
             if rows[0] < maps.done:
                 continue
             images = to_images(tiles.images(rows), device)
-            _explain_batch(maps, rows, planned, images, defect_target(model, images, description["classes"]), name)
+            # a binary model needs no forward pass to know that defective is explained
+            target = None if description["task"] == "binary" else defect_target(model, images, description["classes"])
+            _explain_batch(maps, rows, planned, images, target, name)
             if number % SHARD_BATCHES == 0 or number == len(batches):
                 maps.commit(int(rows[-1]) + 1)
         methods = {

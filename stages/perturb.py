@@ -61,10 +61,7 @@ def perturb(params: Params, name: str) -> str:
     maps, tiles = open_maps(maps_folder(name)), open_tiles(tiles_folder(params.dataset.name))
     rows, best = open_rows(scores_folder(name))
     places = _sample(maps.index, rule.tiles, rule.seed)
-    index = maps.index.iloc[places]
-    positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(index["tile_id"]))
-    if (positions < 0).any():
-        raise InputError(f"{maps.folder}: a tile is not in {tiles.folder}; run the explain stage again")
+    positions = maps.positions_in(tiles)[places]
     pixels = tiles.images(positions)
     predict = _predictor(model, description["classes"], pixels, rule.batch, device)
     about = tiles.index.iloc[positions][["tile_id", "source", "group"]].reset_index(drop=True)

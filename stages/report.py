@@ -4,9 +4,7 @@ Reads what the other stages wrote; what is missing is said in its place and the 
 plots/report.html, which opens without a network.
 """
 
-import json
 import platform
-import subprocess
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +39,7 @@ from stages.runtime.paths import (
     tiles_folder,
 )
 from stages.runtime.records import new_file, read_json
-from stages.runtime.revisions import ask_dvc
+from stages.runtime.revisions import ask_dvc, ask_git
 
 VIEWER_TILES = 24
 PACKAGES = ("dvc", "torch", "timm", "torchmetrics", "numpy", "pandas", "opencv-python-headless")
@@ -136,13 +134,9 @@ def _models(params: Params, stage: str) -> str:
 def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
     tiles = open_tiles(tiles_folder(params.dataset.name))
     opened = {name: open_maps(maps_folder(name)) for name in params.models}
-    index = next(iter(opened.values())).index
-    test = index[index["split"] == "test"]
-    positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(test["tile_id"]))
-    if (positions < 0).any():
-        raise InputError(
-            f"{maps_folder(next(iter(opened)))}: a tile is not in {tiles.folder}; run the explain stage again"
-        )
+    first = next(iter(opened.values()))
+    index = first.index
+    positions = first.positions_in(tiles)[np.flatnonzero(index["split"] == "test")]
     described = tiles.index.iloc[positions]
     chosen = choose_viewer_tiles(
         described["defect_class"].to_numpy(dtype=object), (described["label"] == "defective").to_numpy(), VIEWER_TILES
@@ -176,18 +170,9 @@ def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 
 def _plots() -> str:
-    import vl_convert  # heavy, and only needed here
+    from stages.figures.render import svg_plots  # heavy, and only needed here
 
-    from stages.figures.render import title_of
-
-    described = ask_dvc("plots", "show")
-    figures = []
-    for name, renderings in sorted(described.get("data", {}).items()):
-        for rendering in renderings:
-            if rendering["type"] == "vega":
-                content = rendering["content"]
-                spec = json.loads(content) if isinstance(content, str) else content
-                figures.append(figure(Picture(title_of(spec, name), svg=vl_convert.vegalite_to_svg(spec))))
+    figures = [figure(Picture(title, svg=svg)) for title, svg in svg_plots(ask_dvc("plots", "show"))]
     if not figures:
         raise InputError("dvc plots show: no plots; run `dvc repro`")
     return "\n".join(figures)
@@ -209,7 +194,7 @@ def _pictures(params: Params, missing: list[str]) -> str:
 
 def _environment(params: Params) -> str:
     rows = {"data set": params.dataset.name, "models": ", ".join(params.models)}
-    rows |= {"commit": _git("rev-parse", "HEAD"), "files that differ from it": _changes()}
+    rows |= {"commit": ask_git("rev-parse", "HEAD"), "files that differ from it": _changes()}
     rows |= {"command": "dvc repro", "python": platform.python_version(), "processor": platform.machine()}
     rows |= {name: version(name) for name in PACKAGES}
     return html_table("Environment", {name: {"value": value or "-"} for name, value in rows.items()}, "what")
@@ -217,12 +202,8 @@ def _environment(params: Params) -> str:
 
 def _changes() -> str:
     """Return the files that are not as committed, results left out: the stages have just written those."""
-    lines: Iterable[str] = _git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml").splitlines()
+    lines: Iterable[str] = ask_git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml").splitlines()
     return ", ".join(line[3:] for line in lines) or "none"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], text=True, capture_output=True, check=False).stdout.strip("\n")
 
 
 if __name__ == "__main__":

@@ -80,10 +80,7 @@ def score(params: Params, model: str) -> str:
 
 def _read(dataset: str, model: str) -> Explained:
     maps, tiles = open_maps(maps_folder(model)), open_tiles(tiles_folder(dataset))
-    positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(maps.index["tile_id"]))
-    if (positions < 0).any():
-        lost = maps.index["tile_id"].iloc[int(np.argmin(positions))]
-        raise InputError(f"{maps.folder}: tile {lost} is not in {tiles.folder}; run the explain stage again")
+    positions = maps.positions_in(tiles)
     rows = np.argsort(positions)  # whatever order explain wrote, the same scores and the same pictures
     said, positions = maps.index.iloc[rows], positions[rows]
     splits = {split: (said["split"] == split).to_numpy(bool) for split in ("val", "test")}

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.datasets.tiles import read_table
+from stages.datasets.tiles import Tiles, read_table
 from stages.runtime.errors import InputError
 from stages.runtime.records import read_json
 
@@ -66,6 +66,18 @@ class Maps:
     index: pd.DataFrame  # N rows: tile_id, split ("val" | "test"), label, logit
     family: str  # "cnn" | "vit"
     methods: dict[str, MethodMaps]  # the family's own method (cam or rollout) first
+
+    def positions_in(self, tiles: Tiles) -> NDArray[np.intp]:
+        """Return (N,) the position of each tile in the index of `tiles`.
+
+        Raises:
+            InputError: a tile is not there; the maps are of other tiles.
+        """
+        positions = pd.Index(tiles.index["tile_id"]).get_indexer(pd.Index(self.index["tile_id"]))
+        if (positions < 0).any():
+            lost = self.index["tile_id"].iloc[int(np.argmin(positions))]
+            raise InputError(f"{self.folder}: tile {lost} is not in {tiles.folder}; {AGAIN}")
+        return positions
 
     @property
     def primary(self) -> MethodMaps:

@@ -126,24 +126,21 @@ def _geometry(name: str, model: Classifier, description: dict[str, Any], explain
     from 0.53 to 0.31 (hybrid ViT): trained filters respond left and above of the centre of what they can see.
     """
     px, stride = description["px"], description["stride"]
+    network: Any = model.backbone  # what the images go through up to the cells, taken after `layer`
+    layer = None
     if name == "occlusion":
         return explain.occlusion.stride_px, 0.0
-    cell, offset = _receptive_centre(name, model, px, stride, explain)
-    return cell, offset if explain.align else 0.0
-
-
-def _receptive_centre(name: str, model: Classifier, px: int, stride: int, explain: Explain) -> tuple[float, float]:
-    backbone: Any = model.backbone
+    if isinstance(model, CamClassifier):
+        if name == "gradcam" and explain.gradcam.stride is not None:
+            stride = explain.gradcam.stride
+            layer = model.features_at(stride)
+    else:
+        embedding = network.patch_embed
+        network = getattr(embedding, "backbone", None)
+        if network is None:
+            return px / embedding.grid_size[1], 0.0
     try:
-        if isinstance(model, CamClassifier):
-            if name == "gradcam" and explain.gradcam.stride is not None:
-                stride = explain.gradcam.stride
-                return stride, offset_px(backbone, px, model.features_at(stride))
-            return stride, offset_px(backbone, px)
-        stem = getattr(backbone.patch_embed, "backbone", None)
-        return px / backbone.patch_embed.grid_size[1] if stem is None else stride, 0.0 if stem is None else offset_px(
-            stem, px
-        )
+        return stride, offset_px(network, px, layer) if explain.align else 0.0
     except ValueError:  # a network that cannot be followed: its cells are taken to lie where they seem to
         return stride, 0.0
 

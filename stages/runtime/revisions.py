@@ -27,8 +27,13 @@ def commit_of(revision: str) -> str:
 def changed_files(before: str, after: str, *paths: str) -> dict[str, str]:
     """Return path -> A (added), D (deleted) or M (modified) of files below `paths`, sorted by path."""
     revisions = [revision for revision in (before, after) if revision != WORKSPACE]
-    lines = _run(["git", "diff", "--name-status", "--no-renames", *revisions, "--", *paths]).stdout.splitlines()
+    lines = ask_git("diff", "--name-status", "--no-renames", *revisions, "--", *paths).splitlines()
     return dict(sorted((path, status[0]) for status, _, path in (line.partition("\t") for line in lines)))
+
+
+def ask_git(*arguments: str) -> str:
+    """Run git and return what it prints without the last line's end; "" where it fails, e.g. outside a repository."""
+    return _run(["git", *arguments]).stdout.strip("\n")
 
 
 def ask_dvc(*arguments: str) -> dict[str, Any]:

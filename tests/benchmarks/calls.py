@@ -15,6 +15,7 @@ from stages.models.cnn import CamClassifier
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
 from tests.benchmarks.published import published_rollout
+from tests.columns import Columns
 
 FUSIONS, RATIOS = ("min", "mean", "max"), tuple(step / 10 for step in range(10))
 Call = Callable[[], object]
@@ -27,18 +28,6 @@ class Timed:
     ours: Call
     peers: dict[str, Call] = field(default_factory=dict)
     slow: bool = False
-
-
-class Columns(nn.Module):
-    """A model as other packages want it: logits (N, K)."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = self.model(images).logits
-        return logits if logits.ndim == 2 else logits[:, None]
 
 
 def calls_of(model: CamClassifier | RolloutClassifier, images: Tensor) -> dict[str, Timed]:

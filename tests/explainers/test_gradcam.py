@@ -11,21 +11,10 @@ from stages.explainers import cam, gradcam
 from stages.models.cnn import CamClassifier
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
+from tests.columns import Columns
 
 HALF = (0.5, 0.5, 0.5)
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-
-
-class Logits(nn.Module):
-    """What other packages expect: a model that returns one column per class."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = self.model(images).logits
-        return logits if logits.ndim == 2 else logits[:, None]
 
 
 def cnn(arch: str = "test_efficientnet", neurons: int = 3, stride: int = 16) -> CamClassifier:
@@ -52,7 +41,7 @@ def peer_maps(model: nn.Module, layer: nn.Module, target: int, grid: tuple[int, 
         return tokens[:, 1:].transpose(1, 2).unflatten(2, grid)
 
     targets = [ClassifierOutputTarget(target)] * len(IMAGES)
-    with GradCAM(Logits(model), [layer], reshape_transform=reshape if grid else None) as peer:
+    with GradCAM(Columns(model), [layer], reshape_transform=reshape if grid else None) as peer:
         peer(IMAGES, targets)
         kept = peer.activations_and_grads
         activations, gradients = kept.activations[0].numpy(), kept.gradients[0].numpy()
@@ -66,7 +55,7 @@ def test_agrees_with_pytorch_grad_cam_and_captum_on_a_cnn(arch: str, stride: int
     ours = maps(model, target=1, relu=False, stride=stride)
     layer = model.backbone.get_submodule(model.features_at(stride))
     torch.testing.assert_close(ours[:, 0], peer_maps(model, layer, 1, None), rtol=1e-4, atol=1e-8)
-    other = LayerGradCam(Logits(model), layer).attribute(IMAGES, target=1, relu_attributions=True)
+    other = LayerGradCam(Columns(model), layer).attribute(IMAGES, target=1, relu_attributions=True)
     torch.testing.assert_close(ours.relu(), other, rtol=1e-4, atol=1e-8)
 
 
