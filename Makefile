@@ -21,7 +21,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 repro: $(INSTALLED) $(OFFLINE_PAGE)  ## run what changed in the pipeline: data, models, heatmaps, scores, ranking
-	@echo "Running the pipeline; the first run takes about 20 minutes on two cores, an unchanged one seconds."
+	@echo "Running the pipeline; the first run takes 20 to 35 minutes on two cores, an unchanged one seconds."
 	@dvc repro
 	@echo
 	@echo "Numbers:  metrics/, the ranking is metrics/rank.json; 'dvc metrics show --md' prints all"
