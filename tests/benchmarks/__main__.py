@@ -8,8 +8,6 @@ and writes metrics/bench.json, which git ignores: it belongs to the machine. Met
 
 import argparse
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +15,13 @@ import torch
 
 from stages.models.latency import measure
 from stages.models.registry import ARCHITECTURES, Architecture
-from stages.models.trained import channels_last
-from stages.models.weights import build_classifier
 from stages.runtime.device import choose_device, describe_device
 from stages.runtime.records import write_json
 from tests.benchmarks.calls import Timed, calls_of, training_steps
+from tests.benchmarks.memory import in_fresh_process, prepare
 
 MODELS = ("efficientnet_lite0", "DeiT_tiny_patch16_224")
 SLOW_REPEATS = 3
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def main() -> None:
@@ -50,11 +46,11 @@ def bench(
     print(f"{describe_device(where)}, {torch.get_num_threads()} threads, {px} px, ratios to the plain forward pass")
     for name, architecture in architectures.items():
         for batch in batches:
-            model, images = _prepare(architecture, px, batch, where)
+            model, images = prepare(architecture, px, batch, where)
             plain = torch.inference_mode()(lambda model=model, images=images: model(images))
             for method, timed in calls_of(model, images).items():
                 row = _ratios(timed, plain, repeats, where)
-                row["peak_mib"] = _in_fresh_process(architecture, px, batch, device, method)
+                row["peak_mib"] = in_fresh_process(architecture, px, batch, device, method)
                 table.setdefault(method, {})[str(batch)] = row
                 _print(name, method, batch, row)
             if architecture.family == "cnn":
@@ -68,45 +64,12 @@ def bench(
     return table
 
 
-def _prepare(architecture: Architecture, px: int, batch: int, device: torch.device) -> tuple[Any, torch.Tensor]:
-    torch.manual_seed(0)
-    model = channels_last(build_classifier(architecture, px)).eval().to(device)
-    return model, torch.rand(batch, 3, px, px, device=device).contiguous(memory_format=torch.channels_last)
-
-
 def _ratios(timed: Timed, plain: Callable[[], object], repeats: int, device: torch.device) -> dict[str, Any]:
     calls = {"plain": plain, "ours": timed.ours, **timed.peers}
     warmup, count = (1, min(repeats, SLOW_REPEATS)) if timed.slow else (3, repeats)
     medians = {call: value.median_ms for call, value in measure(calls, warmup, count, device).items()}
     peers = {peer: medians[peer] / medians["plain"] for peer in timed.peers}
     return {"ratio": medians["ours"] / medians["plain"], "forward_ms": medians["plain"], "peers": peers}
-
-
-def _in_fresh_process(architecture: Architecture, px: int, batch: int, device: str, method: str) -> float | None:
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(peak_mib, architecture, px, batch, device, method).result()
-
-
-def peak_mib(architecture: Architecture, px: int, batch: int, device: str, method: str) -> float | None:
-    """Return the MiB that one call needs at its height above model and images; None where it cannot be measured."""
-    where = choose_device(device)
-    model, images = _prepare(architecture, px, batch, where)
-    call = calls_of(model, images)[method].ours
-    if where.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(where)
-        before = torch.cuda.memory_allocated(where)
-        call()
-        return (torch.cuda.max_memory_allocated(where) - before) / 2**20
-    if not CLEAR.exists():
-        return None
-    CLEAR.write_text("5")  # the high-water mark starts anew at what is resident now
-    before = _kib("VmRSS")
-    call()
-    return (_kib("VmHWM") - before) / 1024
-
-
-def _kib(key: str) -> int:
-    return next(int(line.split()[1]) for line in STATUS.read_text().splitlines() if line.startswith(f"{key}:"))
 
 
 def _print(model: str, method: str, batch: int, row: dict[str, Any]) -> None:
