@@ -58,10 +58,11 @@ def test_what_is_not_finite_is_named_and_targets_are_checked() -> None:
         rollout.explain(model, images, settings=GRID)
 
 
+@pytest.mark.parametrize(("half", "rtol"), [(torch.bfloat16, 0.05), (torch.float16, 0.005)])
 @torch.inference_mode()
-def test_bfloat16_stays_close() -> None:
-    model, images = tiny().bfloat16(), torch.rand(2, 3, 64, 64)
+def test_half_precision_stays_close(half: torch.dtype, rtol: float) -> None:
+    model, images = tiny().to(half), torch.rand(2, 3, 64, 64)
     ours = rollout.explain(model, images, settings=GRID[::3]).heatmaps
     exact = rollout.explain(deepcopy(model).float(), images, settings=GRID[::3]).heatmaps
     assert ours is not None and ours.dtype == torch.float32
-    torch.testing.assert_close(ours, exact, rtol=0.05, atol=1e-4)
+    torch.testing.assert_close(ours, exact, rtol=rtol, atol=1e-4)

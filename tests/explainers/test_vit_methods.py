@@ -101,12 +101,13 @@ def test_works_in_inference_mode_and_leaves_the_model_as_it_was(name: str) -> No
 
 
 @every_method
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("autocast", [False, True])
-def test_bfloat16_keeps_the_shape_of_the_map(name: str, autocast: bool) -> None:
-    model, given = tiny().bfloat16(), images(2)
+def test_half_precision_keeps_the_shape_of_the_map(name: str, autocast: bool, half: torch.dtype) -> None:
+    model, given = tiny().to(half), images(2)
     expected = maps(name, deepcopy(model).double(), given)
     model = model.float() if autocast else model
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with torch.autocast("cpu", half, enabled=autocast):
         ours = maps(name, model, given.float())
     assert ours.dtype == torch.float32
     correlation = torch.corrcoef(torch.stack((ours.flatten().double(), expected.flatten())))[0, 1]
