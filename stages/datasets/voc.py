@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -56,21 +56,22 @@ def read_boards(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage
         InputError: the layout, an image's XML or its mask is missing, or an XML is wrong.
     """
     folder = find_one_layout(root, _is_pair, LOOKED_FOR)
-    return _read_pairs([folder], folder, bad, group=_leading_number, class_from_folder=True)
+    return _read_pairs([folder], folder, bad, group=_leading_number, named=_folder_of)
 
 
 def read_neu_det(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """Read NEU-DET: IMAGES/*.jpg and ANNOTATIONS/*.xml, or train/ and validation/ with both in each.
 
-    Every image is its own group. The class is what the boxes say: 123 files hold boxes of another class than their
-    name. The publisher's train and validation folders are read as one set.
+    Every image is its own group. The class is the one in the file's name (`<class>_<number>`: 300 images of each), as
+    the publisher and the paper count; of other names it is what the boxes say. 123 files hold boxes of another class
+    than their name: they tell where, not what. The publisher's train and validation folders are read as one set.
 
     Raises:
         InputError: the layout or an image's XML is missing, or an XML is wrong.
     """
     folders = find_layout(root, _is_pair, LOOKED_FOR)
     base = folders[0] if len(folders) == 1 else root
-    return _read_pairs(folders, base, bad, group=None, class_from_folder=False)
+    return _read_pairs(folders, base, bad, group=None, named=_name_before_number)
 
 
 def count_unused(root: Path) -> int:
@@ -118,7 +119,11 @@ def _parts(folder: Path) -> tuple[Path, Path, Path | None]:
 
 
 def _read_pairs(
-    folders: list[Path], base: Path, bad: BadFiles, group: Callable[[str], str] | None, class_from_folder: bool
+    folders: list[Path],
+    base: Path,
+    bad: BadFiles,
+    group: Callable[[str], str] | None,
+    named: Callable[[PurePath], str | None],  # an image's place in its folder -> the class that this names
 ) -> list[SourceImage]:
     pairs = {folder: _parts(folder) for folder in folders}
     places = {path: folder for folder, (images, _, _) in pairs.items() for path in images_below(images)}
@@ -139,8 +144,8 @@ def _read_pairs(
         names = {box.name for box in annotation.boxes}
         if not names:
             defect_class = GOOD
-        elif class_from_folder and len(inside.parts) > 1:
-            defect_class = defect_name(inside.parts[0], f"{path}: its folder's name")
+        elif (name := named(inside)) is not None:
+            defect_class = defect_name(name, f"{path}: the class in its name")
         else:
             defect_class = names.pop() if len(names) == 1 else ""
         return SourceImage(
@@ -174,6 +179,15 @@ def _mask_of(inside: Path, mask_folder: Path | None, annotation: Annotation) -> 
     if annotation.boxes:
         raise InputError(f"{mask}: missing, although the image has boxes and other images have masks; see dataset.root")
     return None
+
+
+def _folder_of(image: PurePath) -> str | None:
+    return image.parts[0] if len(image.parts) > 1 else None
+
+
+def _name_before_number(image: PurePath) -> str | None:
+    name = re.fullmatch(r"(\D+)_\d+", image.stem)
+    return name.group(1) if name else None
 
 
 def _leading_number(stem: str) -> str:

@@ -148,14 +148,23 @@ def write_neu(root, stem, names):
     write_pixels(root / "IMAGES" / f"{stem}.jpg", noise(20, 20))
 
 
-def test_neu_det_classes_come_from_boxes(tmp_path):
-    write_neu(tmp_path, "patches_1", ["patches", "patches"])
-    write_neu(tmp_path, "patches_2", ["inclusion"])
-    write_neu(tmp_path, "patches_3", ["inclusion", "patches"])
+def test_neu_det_classes_come_from_names_and_else_from_boxes(tmp_path):
+    write_neu(tmp_path, "rolled-in_scale_1", ["rolled-in_scale", "rolled-in_scale"])
+    write_neu(tmp_path, "rolled-in_scale_2", ["inclusion"])
+    write_neu(tmp_path, "steel", ["inclusion"])
+    write_neu(tmp_path, "strip", ["inclusion", "patches"])
+    write_neu(tmp_path, "patches_3", [])
     images = read(read_neu_det, tmp_path)
-    assert [image.defect_class for image in images] == ["patches", "inclusion", ""]
+    classes = {image.path.stem: image.defect_class for image in images}
+    assert classes == {
+        "patches_3": "good",
+        "rolled-in_scale_1": "rolled-in_scale",
+        "rolled-in_scale_2": "rolled-in_scale",
+        "steel": "inclusion",
+        "strip": "",
+    }
     assert [image.group for image in images] == [image.source for image in images]
-    assert images[0].source == "IMAGES/patches_1.jpg"
+    assert images[1].source == "IMAGES/rolled-in_scale_1.jpg" and images[2].boxes[0].name == "inclusion"
 
 
 def test_neu_det_in_two_parts_with_class_folders(tmp_path):
