@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from stages.datasets.maps import Maps, MethodMaps, open_maps
 from stages.datasets.scores import Row, write_scores
 from stages.datasets.shards import TRUTHS
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.figures.gallery import GalleryTile, choose_tiles, draw_gallery
-from stages.metrics.classification import classification_scores, probability_of
+from stages.metrics.classification import classification_scores, confusion_matrix, multiclass_scores, probability_of
 from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
 from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
 from stages.metrics.geometry import upsample
@@ -62,7 +63,7 @@ def score(params: Params, model: str) -> str:
     measured = measure_sources(sources, ground, rule, lambda work: progress(work, f"score {model}"))
     scores = all_scores(measured, ground)
     rows, best = choose_rows(sources, scores, ground, rule.choose_by)
-    content: dict[str, Any] = {"classification": _classification(explained, rule)}
+    content = _classification(explained, rule)
     tables, columns = score_tables(rows, scores, measured, ground, rule)
     content |= tables
 
@@ -144,15 +145,21 @@ def _sources(explained: Explained, seed: int) -> list[Source]:
     return [of_method(method, own) for method, own in maps.methods.items()] + [of_control(name) for name in CONTROLS]
 
 
-def _classification(explained: Explained, rule: Score) -> dict[str, float]:
-    """Score the classifier as good against defective; one of several kinds also by the share of right kinds."""
-    ground, test = explained.ground, explained.ground.splits["test"]
+def _classification(explained: Explained, rule: Score) -> dict[str, Any]:
+    """Score the classifier on test tiles: good against defective, and one of several classes by class, too."""
+    maps, ground, test = explained.maps, explained.ground, explained.ground.splits["test"]
     scores = classification_scores(ground.probability[test], ground.defective[test], rule.probability_threshold)
-    said = explained.maps.index.iloc[explained.rows]
-    if "predicted" in said:
-        right = said["predicted"].to_numpy(dtype=object) == explained.index["defect_class"].to_numpy(dtype=object)
-        scores["kind_accuracy"] = float(right[test].mean())
-    return scores
+    if maps.class_logits is None:
+        return {"classification": scores}
+    logits = maps.class_logits[explained.rows][test].astype(np.float64)
+    if not np.isfinite(logits).all():
+        raise InputError(f"{maps.folder / 'logits.npy'}: a logit is not finite; train the model again")
+    classes, probability = maps.classes, softmax(logits, axis=1)
+    codes = explained.tiles.class_codes(classes)[explained.positions][test]
+    counts = confusion_matrix(codes, probability.argmax(axis=1), len(classes)).tolist()
+    confusion = {actual: dict(zip(classes, row, strict=True)) for actual, row in zip(classes, counts, strict=True)}
+    by_class = multiclass_scores(probability, codes, classes) | {"confusion": confusion}
+    return {"classification": scores, "multiclass": by_class}
 
 
 def _gallery(explained: Explained, row: Chosen, rule: Score) -> list[GalleryTile]:
@@ -244,7 +251,10 @@ def _stratum_lines(
 
 def _line(title: str, content: Mapping[str, Any], row: str) -> str:
     classification = content["classification"]
-    parts = [f"average precision {classification['average_precision']:.3f} on {classification['tiles']} test tiles"]
+    said = f"average precision {classification['average_precision']:.3f}"
+    if "multiclass" in content:
+        said = f"accuracy {content['multiclass']['accuracy']:.4f} of {len(content['multiclass']['recall'])} classes"
+    parts = [f"{said} on {classification['tiles']} test tiles"]
     for kind in TRUTHS:
         if kind in content:
             values = content[kind][row]

@@ -15,7 +15,7 @@ from stages.metrics.controls import CONTROLS
 from stages.metrics.intervals import ratio_of_sums
 from stages.metrics.localisation import SCORES
 from stages.runtime.params import read_params
-from tests.score_records import PX, rewrite_index, write_maps, write_tiles
+from tests.score_records import PX, write_maps, write_tiles
 
 
 @pytest.fixture
@@ -249,15 +249,3 @@ def test_strata_by_kind_and_area(params):
     }
     f1 = {row["stratum"]: row["value"] for row in rows if row["metric"] == "f1"}
     assert f1 == {"short": "0.5", "small": "0.5", "medium": "", "large": ""}  # tp 16, fp 16, fn 16: no false alarm
-
-
-def test_a_classifier_of_kinds(params):
-    write_tiles(params)
-    write_maps(params, "net")
-    kinds = np.array(["short", "open", "good", "good", "short", "open", "short", "good"])
-    rewrite_index("net", predicted=kinds)
-    stage.score(params, "net")
-    assert scored("net")["classification"]["kind_accuracy"] == 0.5
-    rewrite_index("net", logit=np.full(8, np.nan))  # it knows no good tile: every tile counts as defective
-    stage.score(params, "net")
-    assert scored("net")["good_tiles"]["cam"]["fixed"]["tiles_with_region"] == 1.0

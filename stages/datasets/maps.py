@@ -66,6 +66,8 @@ class Maps:
     index: pd.DataFrame  # N rows: tile_id, split ("val" | "test"), label, logit
     family: str  # "cnn" | "vit"
     methods: dict[str, MethodMaps]  # the family's own method (cam or rollout) first
+    classes: tuple[str, ...] = ()  # K, in the order of the logits; empty for a binary classifier
+    class_logits: NDArray[np.float32] | None = None  # (N, K), None for a binary classifier
 
     def positions_in(self, tiles: Tiles) -> NDArray[np.intp]:
         """Return (N,) the position of each tile in the index of `tiles`.
@@ -118,7 +120,13 @@ def open_maps(folder: Path) -> Maps:
             raise ValueError("no methods")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{settings_file}: not as explain writes it ({error!r}); {AGAIN}") from None
-    return Maps(folder, index, family, methods)
+    if "predicted" not in index:
+        return Maps(folder, index, family, methods)
+    classes, logits = tuple(described.get("classes", ())), _load(folder / "logits.npy")
+    if logits.shape != (len(index), len(classes)):
+        expected = f"expected {len(index)} tiles x {len(classes)} classes"
+        raise InputError(f"{folder / 'logits.npy'}: has shape {logits.shape}, {expected}; {AGAIN}")
+    return Maps(folder, index, family, methods, classes, logits)
 
 
 def _method(folder: Path, method: str, described: dict[str, Any], index: pd.DataFrame) -> MethodMaps:

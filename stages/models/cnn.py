@@ -138,12 +138,13 @@ def _drop_later_blocks(backbone: Any) -> None:
 
 
 def _stage_of_stride(arch: str, stride: int) -> int:
-    """Return the index of the last feature stage with this stride."""
+    """Return timm's index of the last feature stage with this stride; some architectures start counting after 0."""
     try:
-        strides = timm.create_model(arch, features_only=True).feature_info.reduction()
+        info = timm.create_model(arch, features_only=True).feature_info
     except (RuntimeError, AttributeError, AssertionError, TypeError) as error:
         raise InputError(f"params.yaml: arch {arch!r} has no feature stages for a CAM ({error})") from None
+    strides = info.reduction()
     if stride not in strides:
         known = ", ".join(str(known) for known in sorted(set(strides)))
         raise InputError(f"params.yaml: stride {stride} is not in {arch!r}; its feature stages have {known}")
-    return len(strides) - 1 - strides[::-1].index(stride)
+    return info.out_indices[len(strides) - 1 - strides[::-1].index(stride)]

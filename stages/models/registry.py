@@ -5,6 +5,7 @@
 is used by naming its `arch` in params.yaml.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -61,16 +62,17 @@ def find_architecture(name: str, model: Model) -> Architecture:
     where = f"params.yaml: models.{name}"
     listed = ARCHITECTURES.get(name)
     if listed is None and model.arch is None:
-        raise InputError(f"{where}: no architecture of this name; add `arch:` with a timm model, or use {_listed()}")
+        raise InputError(
+            f"{where}: no architecture of this name{_near(name, ARCHITECTURES)}; add `arch:` with a timm model, or use "
+            + ", ".join(ARCHITECTURES)
+        )
     if listed is not None and listed.family != model.family:
         raise InputError(f"{where}.family is {model.family!r}; {name} is a {listed.family}")
     base = listed or Architecture(model.family, model.arch or "", 32 if model.family == "cnn" or model.stem else None)
     arch, stem = model.arch or base.arch, model.stem or base.stem
     for key, value in (("arch", arch), ("stem", stem)):
         if value and not timm.is_model(value):
-            near = get_close_matches(value, timm.list_models(), n=3)
-            hint = f"; near names: {', '.join(near)}" if near else ""
-            raise InputError(f"{where}.{key}: timm has no {value!r}{hint}")
+            raise InputError(f"{where}.{key}: timm has no {value!r}{_near(value, timm.list_models())}")
         if value:
             try:
                 timm.get_pretrained_cfg(value)
@@ -83,5 +85,6 @@ def find_architecture(name: str, model: Model) -> Architecture:
     return Architecture(model.family, arch, model.stride or base.stride, stem, model.depth or base.depth)
 
 
-def _listed() -> str:
-    return ", ".join(ARCHITECTURES)
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=3)
+    return f"; near names: {', '.join(near)}" if near else ""

@@ -10,10 +10,10 @@ Rollout (Abnar & Zuidema 2020; thesis equations 1.3 and 2.2) multiplies the laye
 Only the class token's row is needed, so it is multiplied from the last layer to the first: a vector times a matrix
 per layer instead of a matrix times a matrix, with the same result.
 
-Deviations from the published code (facts: vit-explain): it divides entry (i, j) by the sum of row j instead of row i
-(`normalise="published"` does that); it discards in the first image of a batch only (here in every image); among equal
-attentions at the threshold it keeps an arbitrary part (here none); it divides the map by its maximum (here not, scoring
-does its own scaling).
+Deviations from the published code (`vit_rollout.py` of jacobgil/vit-explain on GitHub): it divides entry (i, j) by the
+sum of row j instead of row i (`normalise="published"` does that); it discards in the first image of a batch only (here
+in every image); among equal attentions at the threshold it keeps an arbitrary part (here none); it divides the map by
+its maximum (here not, scoring does its own scaling).
 """
 
 from collections.abc import Iterable

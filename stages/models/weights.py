@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from stages.models.cnn import CamClassifier, build_features
 from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
+from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
 
@@ -79,6 +80,7 @@ def initial_classifier(
     Raises:
         InputError: the weights cannot be had or do not fit; the message names the parameter.
     """
+    refuse_unusable(architecture, px, f"params.yaml: models.{name}")
     where = f"params.yaml: models.{name}.weights"
     if weights == "none":
         return build_classifier(architecture, px, neurons=neurons), SCRATCH
@@ -96,6 +98,43 @@ def initial_classifier(
     except InputError as error:
         print(f"warning: {name} is trained from scratch: {error}", file=sys.stderr, flush=True)
         return build_classifier(architecture, px, neurons=neurons), SCRATCH
+
+
+def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
+    """Pass if the architecture, with random weights, classifies a tile of px x px and explains it.
+
+    timm has architectures that break off at this side, keep their features in another layout or name other strides
+    than they have: better said in one line now than by a traceback in training. No random number of the run is drawn.
+
+    Raises:
+        InputError: with the reason, after `where`.
+    """
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        try:
+            reason = _why_unusable(build_classifier(architecture, px).eval(), torch.rand(2, 3, px, px))
+        except InputError:
+            raise
+        except Exception as error:  # each architecture fails in its own way: assertions, shapes, types, keys
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    if reason:
+        subject = f"{where}: arch {architecture.arch!r} cannot explain tiles of {px} px"
+        raise InputError(f"{subject} ({reason}); use another, or another tile.px")
+
+
+def _why_unusable(model: Classifier, images: torch.Tensor) -> str | None:
+    px = images.shape[-1]
+    if isinstance(model, RolloutClassifier):
+        logits, maps = model(images, settings_grid(("mean",), (0.0,)))
+        if not torch.allclose(logits, model(images).logits, rtol=1e-3, atol=1e-4):
+            return "its blocks compute something else than attention, then an MLP"
+        return None if torch.isfinite(maps).all() else "its rollout is not finite"
+    info, features = model.backbone.feature_info, model.backbone(images)[0]
+    stride, channels = info.reduction()[-1], info.channels()[-1]
+    if features.ndim != 4 or features.shape[1] != channels:
+        return f"its features are laid out as {tuple(features.shape)}, not as (2, {channels}, rows, columns)"
+    if not {*features.shape[2:]} <= {px // stride, -(-px // stride)}:
+        return f"stride {stride} must give {-(-px // stride)} cells a side, but it gives {features.shape[2]}"
+    return None if torch.isfinite(model(images).logits).all() else "its logits are not finite"
 
 
 def _from_package(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:

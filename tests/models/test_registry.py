@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from timm.models.vision_transformer import Block
 
 from stages.models.cnn import CamClassifier
 from stages.models.registry import ARCHITECTURES, Architecture, find_architecture
 from stages.models.rollout import settings_grid
-from stages.models.weights import build_classifier
+from stages.models.weights import build_classifier, refuse_unusable
 from stages.runtime.errors import InputError
 from stages.runtime.params import Model
 
@@ -32,6 +33,54 @@ def test_every_listed_architecture_is_known_to_timm_and_builds(name: str) -> Non
     assert height == width and height in (PX // cell, -(-PX // cell))  # rounded down or up, as the network pads
 
 
+def test_feature_stages_that_are_not_counted_from_0() -> None:
+    model = build_classifier(Architecture("cnn", "dla46_c", 32), 64).eval()  # timm's default leaves out stage 0
+    assert model.backbone.feature_info.reduction() == [32]
+    assert model(torch.rand(1, 3, 64, 64), explain=True).heatmaps.shape == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "px", "reason"),
+    [
+        (Architecture("cnn", "test_mambaout", 8), 64, r"laid out as \(2, 8, 8, 32\), not as \(2, 32, rows, columns\)"),
+        (Architecture("cnn", "inception_v3", 16), 112, "stride 16 must give 7 cells a side, but it gives 5"),
+        (Architecture("vit", "crossvit_9_240", None), 240, "it is a CrossVit, not a timm VisionTransformer"),
+        (Architecture("vit", "test_vit2", None), 64, "no class token"),
+        (Architecture("vit", "vit_tiny_patch16_224", None), 100, "tile.px is 100"),
+    ],
+    ids=lambda value: value.arch if isinstance(value, Architecture) else None,
+)
+def test_what_cannot_be_explained_is_refused_and_draws_no_random_number(
+    architecture: Architecture, px: int, reason: str
+) -> None:
+    before = torch.get_rng_state()
+    with pytest.raises(InputError, match=reason) as refusal:
+        refuse_unusable(architecture, px, "params.yaml: models.x")
+    assert "\n" not in str(refusal.value) and torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture("cnn", "test_convnext", 32),
+        Architecture("vit", "test_vit", None),
+        Architecture("vit", "deit_tiny_distilled_patch16_224", None, None, 2),
+        Architecture("vit", "test_vit", 8, "test_efficientnet", 2),
+    ],
+)
+def test_what_can_be_explained_passes_and_draws_no_random_number(architecture: Architecture) -> None:
+    before = torch.get_rng_state()
+    refuse_unusable(architecture, 64, "params.yaml: models.x")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_blocks_that_rollout_would_misread_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Block.forward
+    monkeypatch.setattr(Block, "forward", lambda self, tokens, *rest, **named: plain(self, 2 * tokens, *rest, **named))
+    with pytest.raises(InputError, match="its blocks compute something else than attention, then an MLP"):
+        refuse_unusable(Architecture("vit", "test_vit", None), 64, "params.yaml: models.x")
+
+
 @pytest.mark.parametrize("arch", ["test_convnext", "test_resnet", "test_nfnet"])
 @pytest.mark.parametrize("stride", [32, 16, 8])
 def test_any_cnn_with_feature_stages_has_maps_of_that_stride(arch: str, stride: int) -> None:
@@ -45,6 +94,8 @@ def test_any_cnn_with_feature_stages_has_maps_of_that_stride(arch: str, stride: 
 def test_find_architecture_refusals() -> None:
     with pytest.raises(InputError, match=r"models.x: no architecture of this name"):
         find_architecture("x", Model(family="cnn"))
+    with pytest.raises(InputError, match=r"no architecture of this name; near names: VGG16;"):
+        find_architecture("VGG_16", Model(family="cnn"))
     with pytest.raises(InputError, match=r"timm has no 'resnet8'; near names: resnet"):
         find_architecture("x", Model(family="cnn", arch="resnet8"))
     with pytest.raises(InputError, match=r"family is 'vit'; MobileNetV3_large is a cnn"):

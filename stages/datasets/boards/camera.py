@@ -10,7 +10,7 @@ def photograph(painted: np.ndarray, style: Style, rng: np.random.Generator) -> n
     """Return uint8 RGB (height, width, 3) of a painted board (3, height, width), pixel-aligned with it.
 
     The direction of the light's gradient, exposure, white balance and noise differ a little from photo to photo;
-    what is typical of the session comes from the style. Noise is shot noise, its standard deviation growing with the
+    what is typical of one shoot comes from the style. Noise is shot noise, its standard deviation growing with the
     square root of the signal, part of it common to the three channels.
     """
     _, height, width = painted.shape
