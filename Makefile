@@ -32,7 +32,7 @@ plots: $(INSTALLED) $(OFFLINE_PAGE)  ## draw the plots as one page that needs no
 	@dvc plots show
 
 test: $(INSTALLED)  ## run the tests but those marked slow or gpu
-	@python -m pytest -q
+	@python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(INSTALLED)  ## check style, format and types
 	@ruff check .
