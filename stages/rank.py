@@ -1,13 +1,13 @@
 """Rank the models by where they look, within each family: tables 3.5 and 3.7 of the thesis, with intervals.
 
 Reads data/scores/<model>, metrics/time/<model>.json and data/perturb/<model>.parquet of every model in params.yaml.
-Writes metrics/rank.json, plots/rank.csv and plots/truths.csv. `--table FILE.csv` ranks a table of scores instead.
+Writes metrics/rank.json and plots/rank.csv, truths.csv and latency.csv. `--table FILE.csv` ranks a table of scores
+instead.
 """
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +24,39 @@ from stages.metrics.comparison import (
     contest,
     estimate,
     family_contest,
-    rank_certainty,
 )
 from stages.metrics.faithfulness import GAINS, gain_over_random, order_flips
 from stages.metrics.intervals import cluster_bootstrap
-from stages.metrics.pareto import pareto_front
 from stages.metrics.ranking import Ranked, improvement_percent, rank_family
+from stages.metrics.standing import (
+    LATENCY_COLUMNS,
+    RANK_COLUMNS,
+    TRUTHS_COLUMNS,
+    Entry,
+    latency_lines,
+    rank_lines,
+    row_content,
+    truth_lines,
+)
 from stages.runtime.command import report
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
-from stages.runtime.paths import RANK_METRICS, RANK_PLOT, TRUTHS_PLOT, metrics_file, perturb_file, scores_folder
+from stages.runtime.paths import (
+    LATENCY_PLOT,
+    RANK_METRICS,
+    RANK_PLOT,
+    TRUTHS_PLOT,
+    metrics_file,
+    perturb_file,
+    scores_folder,
+)
 from stages.runtime.records import read_json, write_csv, write_json
 from stages.runtime.repeats import seeds_of
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
 CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names a tile's cluster
-RANK_COLUMNS = ("family", "model", "metric", "rank", "value", "low", "high", "between_seeds")
-TRUTHS_COLUMNS = ("truth", "family", "model", "metric", "value", "low", "high")
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of the ranking: a model under all its seeds, and an explanation."""
-
-    family: str
-    models: list[str]
-    row: str  # of data/scores/<model>
-    method: str
-    beats_controls: bool | None
+PLOTS = {RANK_PLOT: RANK_COLUMNS, TRUTHS_PLOT: TRUTHS_COLUMNS, LATENCY_PLOT: LATENCY_COLUMNS}
 
 
 def rank(params: Params) -> str:
@@ -60,8 +65,8 @@ def rank(params: Params) -> str:
     first = next(iter(scores.values()))
     gains, gains_line = _faithfulness(params)
     if not first.truths:
-        write_csv(RANK_PLOT, RANK_COLUMNS, [])
-        write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, [])
+        for path, columns in PLOTS.items():
+            write_csv(path, columns, [])
         nothing = {"truth": rule.truth, **{f"best_{family}": None for family in FAMILIES}}
         write_json(RANK_METRICS, {**{family: {} for family in FAMILIES}, "verdict": nothing, "faithfulness": gains})
         return "rank: the data set has no annotated area (boxes or masks), so there is nothing to rank by" + gains_line
@@ -77,10 +82,12 @@ def rank(params: Params) -> str:
     }
     ranked_by = {truth: _ranked(entries, own, rule.metrics) for truth, own in by_truth.items()}
     ranked, estimates, names = ranked_by[rule.truth], by_truth[rule.truth], list(entries)
-    content = _content(ranked, entries, estimates)
+    latency_ms = np.array([_latency_ms(entry) for entry in entries.values()])
+    content = row_content(ranked, entries, estimates, latency_ms)
     verdict, line = _verdict(ranked_by, names, by_truth, params)
-    write_csv(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranked, content, names, estimates))
-    write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, _truth_lines(entries, by_truth, rule.metrics))
+    write_csv(RANK_PLOT, RANK_COLUMNS, rank_lines(ranked, content, names, estimates))
+    write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, truth_lines(entries, by_truth, rule.metrics))
+    write_csv(LATENCY_PLOT, LATENCY_COLUMNS, latency_lines(entries, by_truth, rule.metrics[0], latency_ms))
     write_json(RANK_METRICS, {**content, "verdict": verdict, "faithfulness": gains})
     return line + gains_line
 
@@ -144,37 +151,6 @@ def _entries(params: Params, scores: Mapping[str, Scores]) -> dict[str, Entry]:
     return entries
 
 
-def _content(
-    ranked: Mapping[str, list[Ranked]], entries: Mapping[str, Entry], estimates: Estimates
-) -> dict[str, dict[str, Any]]:
-    """Return family -> row -> what metrics/rank.json says of it."""
-    names = list(entries)
-    overall = rank_certainty(estimates.resampled).best
-    latency = np.array([_latency_ms(entry) for entry in entries.values()])
-    front = pareto_front(estimates.values[:, 0], latency)
-    content: dict[str, dict[str, Any]] = {}
-    for family, rows in ranked.items():
-        places = [names.index(row.name) for row in rows]
-        certainty = rank_certainty(estimates.resampled[:, places])
-        content[family] = {
-            row.name: {
-                "ranks": row.ranks,
-                "average_rank": row.average_rank,
-                "average_rank_low": certainty.low[own],
-                "average_rank_high": certainty.high[own],
-                "best_probability": certainty.best[own],
-                "best_probability_overall": overall[place],
-                "undefined": row.undefined,
-                "beats_controls": entries[row.name].beats_controls,
-                "seeds": len(entries[row.name].models),
-                "latency_ms": latency[place],
-                "on_pareto_front": bool(front[place]),
-            }
-            for own, (row, place) in enumerate(zip(rows, places, strict=True))
-        }
-    return content
-
-
 def _latency_ms(entry: Entry) -> float:
     """Return the median of one forward pass with this explanation; NaN where the time stage did not measure it."""
     path = metrics_file("time", entry.models[0])
@@ -231,32 +207,6 @@ def _said(own: Contest) -> str:
     if math.isnan(own.cnn - own.vit):
         return "undefined"
     return f"{own.cnn - own.vit:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
-
-
-def _rank_lines(
-    ranked: Mapping[str, list[Ranked]], content: Mapping[str, dict[str, Any]], names: list[str], estimates: Estimates
-) -> Iterable[tuple[object, ...]]:
-    """Yield one line per row and metric, with the interval of its value, and one for the average rank."""
-    low, high = estimates.interval
-    for family, rows in ranked.items():
-        for row in rows:
-            place = names.index(row.name)
-            for k, (metric, own) in enumerate(row.ranks.items()):
-                spread = estimates.between_seeds[place, k]
-                yield family, row.name, metric, own, row.values[metric], low[place, k], high[place, k], spread
-            said = content[family][row.name]
-            average = said["average_rank"], math.nan, said["average_rank_low"], said["average_rank_high"]
-            yield family, row.name, "average", *average, math.nan
-
-
-def _truth_lines(
-    entries: Mapping[str, Entry], by_truth: Mapping[str, Estimates], metrics: Iterable[str]
-) -> Iterable[tuple[object, ...]]:
-    for truth, estimates in by_truth.items():
-        low, high = estimates.interval
-        for place, (name, entry) in enumerate(entries.items()):
-            for k, metric in enumerate(metrics):
-                yield truth, entry.family, name, metric, estimates.values[place, k], low[place, k], high[place, k]
 
 
 def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:

@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 
 from stages.datasets.maps import open_maps
+from stages.datasets.score_tables import COLUMNS
 from stages.datasets.tiles import open_tiles
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
-from stages.figures.report.tables import flat, html_table
+from stages.figures.report.published import Ours, known_data_sets, published_tables
+from stages.figures.report.tables import flat, html_table, percent_text
+from stages.figures.report.verdict import verdict_sentences
 from stages.figures.report.viewer import (
     ViewerMaps,
     ViewerModel,
@@ -29,6 +32,7 @@ from stages.runtime.command import run_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
 from stages.runtime.paths import (
+    LATENCY_PLOT,
     RANK_METRICS,
     RANK_PLOT,
     REPORT,
@@ -60,7 +64,7 @@ def report(params: Params) -> str:
             missing.append(what)
             return paragraph(f"Not there: {error}")
 
-    verdict = attempt(_verdict, "verdict")
+    verdict = attempt(lambda: _verdict(params), "verdict")
     viewer: dict[str, Any] = {"px": 0, "tiles": [], "models": {}}
 
     def look() -> str:
@@ -71,7 +75,8 @@ def report(params: Params) -> str:
     sections = [
         Section("Verdict", verdict),
         Section("Look", attempt(look, "viewer")),
-        Section("Ranking", attempt(lambda: _ranking(), "ranking")),
+        Section("Ranking", attempt(_ranking, "ranking")),
+        Section("Published values", attempt(lambda: _published(params), "published values")),
         Section("Classifiers", attempt(lambda: _models(params, "train"), "training")),
         Section("Time", attempt(lambda: _models(params, "time"), "times")),
         Section("Plots", attempt(_plots, "plots")),
@@ -85,15 +90,73 @@ def report(params: Params) -> str:
     return f"report: {REPORT}, {REPORT.stat().st_size / 1e6:.1f} MB{lost}"
 
 
-def _verdict() -> str:
-    content = read_json(RANK_METRICS)
-    verdict = content.get("verdict", {})
-    sentence = verdict.get("sentence") or ", ".join(
-        f"best {family.upper()}: {verdict[f'best_{family}']}"
-        for family in ("cnn", "vit")
-        if verdict.get(f"best_{family}")
-    )
-    return paragraph(sentence or "Nothing could be ranked: the data set has no annotated area.", "verdict")
+def _verdict(params: Params) -> str:
+    verdict = read_json(RANK_METRICS).get("verdict", {})
+    standing = _table(LATENCY_PLOT)
+    if standing.empty:
+        return paragraph("Nothing could be ranked: the data set has no annotated area.", "verdict")
+    rows = [{str(name): value for name, value in row.items()} for row in standing.to_dict("records")]
+    said = verdict_sentences(rows, str(verdict.get("truth")), _scores(params))
+    numbers = paragraph(str(verdict.get("sentence")))
+    detail = f"<details><summary>CNN against ViT, in every score</summary>{numbers}</details>"
+    return "\n".join([*(paragraph(sentence, "verdict") for sentence in said), detail])
+
+
+def _scores(params: Params) -> dict[str, dict[str, Any]]:
+    try:
+        return {name: read_json(metrics_file("score", name))[name] for name in params.models}
+    except KeyError as error:
+        raise InputError(f"metrics/score: nothing said of {error}; run the score stage again") from None
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable ({error}); run the rank stage") from None
+
+
+def _published(params: Params) -> str:
+    known = known_data_sets()
+    if params.dataset.name not in known:
+        return paragraph(f"Nothing is published for {params.dataset.name}; the two studies have {', '.join(known)}.")
+    ours = Ours(_segmentation(params), _classification(params), _times(params))
+    tables = published_tables(params.dataset.name, ours)
+    return "\n".join(html_table(table.caption, table.rows) for table in tables)
+
+
+def _segmentation(params: Params) -> dict[str, dict[str, Any]]:
+    """Return our rows against boxes, which the thesis scores by, with its headings."""
+    scores, rows = _scores(params), _table(LATENCY_PLOT)
+    boxes = rows[rows["truth"] == "boxes"]
+    return {
+        row["model"]: {
+            **{title: scores[row["classifier"]]["boxes"][row["explanation"]][name] for name, title in COLUMNS.items()},
+            "Classification accuracy": scores[row["classifier"]]["classification"]["accuracy"],
+        }
+        for row in boxes.to_dict("records")
+    }
+
+
+def _classification(params: Params) -> dict[str, dict[str, Any]]:
+    """Return our classifiers in percent; one that tells kinds apart has only its share of right kinds."""
+    own = {name: scores["classification"] for name, scores in _scores(params).items()}
+    return {
+        name: {"Accuracy, %": percent_text(values["kind_accuracy"])}
+        if "kind_accuracy" in values
+        else {f"{part.capitalize()}, %": percent_text(values[part]) for part in ("accuracy", "precision", "recall")}
+        for name, values in own.items()
+    }
+
+
+def _times(params: Params) -> dict[str, dict[str, str]]:
+    measured = {name: read_json(metrics_file("time", name)).get(name, {}) for name in params.models}
+    return {
+        name: {
+            what: f"{own['mean_ms']:.1f} \u00b1 {own['std_ms']:.1f}" for what, own in values.items() if "mean_ms" in own
+        }
+        for name, values in measured.items()
+    }
 
 
 def _ranking() -> str:
@@ -102,11 +165,7 @@ def _ranking() -> str:
         (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval"),
         (TRUTHS_PLOT, "truth", "Scores against {}"),
     ):
-        try:
-            table = pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not readable ({error}); run the rank stage") from None
-        for name, rows in table.groupby(key, sort=True):
+        for name, rows in _table(path).groupby(key, sort=True):
             cells: dict[str, dict[str, str]] = {}
             for row in rows.to_dict("records"):
                 cells.setdefault(str(row["model"]), {})[str(row["metric"])] = _rank_cell(row)

@@ -2,9 +2,11 @@
 
 Reads data/maps/<model> and the tiles, never a model. Writes metrics/score/<model>.json (what people compare),
 data/scores/<model> (tile by tile: what rank makes intervals of), plots/settings/<model>.csv (every setting),
-plots/strata/<model>.csv (by kind and area of the defect) and plots/gallery/<model>.png.
+plots/strata/<model>.csv (by kind and area of the defect), plots/thresholds/<model>.csv (by threshold) and
+plots/gallery/<model>.png.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from stages.metrics.geometry import upsample
 from stages.metrics.localisation import SCORES
 from stages.metrics.measuring import Ground, Measured, measure_sources
 from stages.metrics.pointing import pointing_hits
-from stages.metrics.rows import AllScores, Chosen, all_scores, choose_rows, score_tables
+from stages.metrics.rows import AllScores, Chosen, Curves, all_scores, choose_rows, score_tables
 from stages.metrics.thesis import thesis_prediction
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
@@ -38,6 +40,9 @@ from stages.runtime.records import write_csv, write_json
 
 SETTINGS_COLUMNS = ("truth", "split", "fusion", "discard", "metric", "value")
 STRATA_COLUMNS = ("truth", "by", "stratum", "tiles", "row", "metric", "value")
+THRESHOLD_SCORES = ("f1", "precision", "recall")
+THRESHOLDS_COLUMNS = ("truth", "row", "threshold", "rule", *THRESHOLD_SCORES)
+THRESHOLD_STEP = 5  # levels between two points of a curve, of 255
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def score(params: Params, model: str) -> str:
     scores = all_scores(measured, ground)
     rows, best = choose_rows(sources, scores, ground, rule.choose_by)
     content = _classification(explained, rule)
-    tables, columns = score_tables(rows, scores, measured, ground, rule)
+    tables, columns, curves = score_tables(rows, scores, measured, ground, rule)
     content |= tables
 
     best_row = rows[best]
@@ -74,6 +79,7 @@ def score(params: Params, model: str) -> str:
     draw_gallery(plot_file("gallery", model, ".png"), _gallery(explained, best_row, rule), title)
     write_csv(plot_file("settings", model, ".csv"), SETTINGS_COLUMNS, _setting_lines(sources, scores))
     write_csv(plot_file("strata", model, ".csv"), STRATA_COLUMNS, _stratum_lines(rows, measured, explained))
+    write_csv(plot_file("thresholds", model, ".csv"), THRESHOLDS_COLUMNS, _threshold_lines(curves, content, rule))
     _write_tiles(scores_folder(model), rows, best, content, columns, explained)
     write_json(metrics_file("score", model), {model: content})
     return _line(title, content, best)
@@ -247,6 +253,18 @@ def _stratum_lines(
                 values = measured[row.source.method].test[truth].scores(own)[row.setting]
                 for metric, value in values.items():
                     yield truth, by, stratum, int(own.sum()), name, metric, value
+
+
+def _threshold_lines(curves: Curves, content: Mapping[str, Any], rule: Score) -> Iterable[tuple[object, ...]]:
+    """Yield the scores of test tiles at every few thresholds, and where two rules put theirs."""
+    for (truth, row), scores in curves.items():
+        rules = {"thesis": math.floor(rule.intensity_threshold)}
+        validation = content[truth][row]["thresholds"]["validation_threshold"]
+        rules |= {} if math.isnan(validation) else {"validation": int(validation)}
+        points = [(threshold, "") for threshold in range(0, len(scores), THRESHOLD_STEP)]
+        points += [(threshold, name) for name, threshold in rules.items() if threshold < len(scores)]
+        for threshold, name in sorted(points):
+            yield truth, row, threshold, name, *(scores[threshold][score] for score in THRESHOLD_SCORES)
 
 
 def _line(title: str, content: Mapping[str, Any], row: str) -> str:

@@ -64,6 +64,16 @@ def test_metrics_and_plot_data_are_kept_in_git(verb: str) -> None:
             assert options["cache"] is False, f"{verb}: {name}"
 
 
+@pytest.mark.parametrize("text", ["2e-5", "2e-05", "2.0e-5"])
+def test_dvc_reads_yaml_with_the_fast_parser_and_a_float_is_a_float(text: str) -> None:
+    """Without ruamel.yaml.clib, which ruamel.yaml does not ask for, DVC takes a second longer for every command."""
+    from dvc.utils.serialize import parse_yaml
+    from ruamel.yaml.main import CParser
+
+    assert CParser is not None, "install ruamel.yaml.clib"
+    assert parse_yaml(f"lr: {text}", "params.yaml") == {"lr": 0.00002}
+
+
 def test_imports_are_found_at_every_depth(tmp_path: Path) -> None:
     for name, text in {
         "stages/__init__.py": "",

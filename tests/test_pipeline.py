@@ -3,16 +3,23 @@
 One copy of the repository serves all tests of this module, in the order in which they stand here.
 """
 
+import csv
+import io
 import json
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+import yaml
 
 from tests.pipeline import CNN, VIT, Copy, small_copy
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRAWN = "[...document.querySelectorAll('body > div[id^=plots_]')].every(plot => plot.querySelector('.marks, img'))"
 MODELS = {CNN, VIT}
 
 
@@ -188,3 +195,78 @@ def test_an_experiment_with_another_learning_rate(copy: Copy) -> None:
     page = (copy.folder / "compared" / "index.html").read_text(encoding="utf-8")
     assert '"rev": "HEAD"' in page
     assert '"rev": "workspace"' in page
+
+
+def declared_plots(copy: Copy) -> list[str]:
+    """Return the files under `plots` in dvc.yaml, one for each model where a stage has one for each."""
+    stages = yaml.safe_load((copy.folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    names = [
+        name.replace("${key}", model)
+        for stage in stages.values()
+        for model in (copy.params()["models"] if "do" in stage else [""])
+        for plot in stage.get("do", stage).get("plots", [])
+        for name in plot
+    ]
+    assert names
+    return names
+
+
+def opened(page_file: Path) -> tuple[int, int, list[str]]:
+    """Open a page of DVC plots without a network; return its drawn plots, its drawn pictures, and what went wrong."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda sent: wrong.append(sent.url) if not sent.url.startswith(("file:", "data:")) else None)
+        page.goto(page_file.resolve().as_uri(), wait_until="load")
+        page.wait_for_function(DRAWN, timeout=100_000)
+        plots = page.evaluate(
+            "[...document.querySelectorAll('.marks')].map(plot => plot.getBoundingClientRect().width)"
+        )
+        pictures = page.evaluate("[...document.images].map(one => one.complete * one.naturalWidth)")
+        browser.close()
+    return sum(map(bool, plots)), sum(map(bool, pictures)), wrong
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `apt install chromium` runs this test")
+def test_the_plots_of_dvc_open_without_a_network(copy: Copy) -> None:
+    """Every plot that dvc.yaml names is drawn, by `show` once and by `diff` with both revisions in one."""
+    copy.run(sys.executable, "-m", "stages.figures.offline_page", ".dvc/tmp/plots.html")
+    copy.dvc("config", "--local", "plots.html_template", "tmp/plots.html")
+    names = declared_plots(copy)
+    pictures = sum(name.endswith(".png") for name in names)
+    copy.dvc("plots", "show", "--out", "shown")
+    assert opened(copy.folder / "shown" / "index.html") == (len(names) - pictures, pictures, [])
+    copy.dvc("plots", "diff", "HEAD", "workspace", "--out", "compared")
+    assert opened(copy.folder / "compared" / "index.html") == (len(names) - pictures, 2 * pictures, [])
+
+
+SCORES = r"\w+.(val_average_precision|classification.average_precision|boxes.(cam|rollout_m\w+).f1)"
+
+
+def test_a_grid_of_experiments_is_shown_applied_and_branched(copy: Copy) -> None:
+    """`dvc exp run --queue` with two learning rates, `--run-all`, `show`, `apply`, `branch`; training alone."""
+    copy.run("git", "checkout", "--quiet", "--", ".")  # what the experiment before this one left
+    rates = {2e-5: "slow", 5e-4: "quick"}
+    for rate, name in rates.items():
+        copy.dvc("exp", "run", "--queue", "--name", name, "-S", f"model.lr={rate!r}", f"train@{CNN}")
+    assert copy.dvc("queue", "status").count("Queued") == 2
+    copy.dvc("exp", "run", "--run-all", "-j", "1")
+
+    shown = copy.dvc(
+        "exp", "show", "--csv", "--hide-workspace", "--drop", ".*", "--keep", f"Experiment|model.lr|{SCORES}"
+    )
+    rows = {row["Experiment"]: row for row in csv.DictReader(io.StringIO(shown))}
+    assert {name: float(rows[name]["model.lr"]) for name in rates.values()} == {"slow": 2e-5, "quick": 5e-4}
+    assert len(rows["slow"]) <= 10, list(rows["slow"])  # of some hundred metrics
+    assert f"{CNN}.val_average_precision" in rows["slow"]
+
+    copy.dvc("exp", "apply", "slow")
+    assert copy.params()["model"]["lr"] == 2e-5
+    assert json.loads((copy.folder / f"metrics/train/{CNN}.json").read_text())[CNN]["lr"] == 2e-5
+    copy.dvc("exp", "branch", "quick", "quicker")
+    assert yaml.safe_load(copy.run("git", "show", "quicker:params.yaml"))["model"]["lr"] == 5e-4

@@ -179,6 +179,29 @@ def test_the_pareto_front(params):
     assert {name for name, front in on.items() if front} == {"full", "down"}
 
 
+def test_quality_against_time(params):
+    write_all(truths=("boxes", "exact"))
+    stage.rank(params)
+    rows = [row for row in lines(stage.LATENCY_PLOT) if row["truth"] == "boxes"]
+    assert [row["model"] for row in rows] == ["full", "down", "deit_fmin", "deit_fmean", "deit_fmax"]
+    front = {row["model"] for row in rows if row["on_front"] == "1"}
+    assert front == {n for own in ("cnn", "vit") for n, row in ranking()[own].items() if row["on_pareto_front"]}
+    assert {row["model"] for row in rows if row["best_of_classifier"] == "1"} == {"full", "down", "deit_fmean"}
+    f1 = {tp: 2 * tp / (2 * tp + 10) for tp in (4, 5)}
+    full = rows[0]
+    assert (full["classifier"], full["explanation"], full["metric"], full["latency_ms"]) == (
+        "full",
+        "cam",
+        "f1",
+        "10.0",
+    )
+    assert float(full["value"]) == pytest.approx(f1[4], abs=1e-5)
+    # all tiles are alike, so no resample differs
+    assert {float(full[name]) for name in ("behind", "behind_low", "behind_high")} == {round(f1[5] - f1[4], 5)}
+    assert rows[1]["behind"] == "0.0"
+    assert len(lines(stage.LATENCY_PLOT)) == 2 * len(rows)
+
+
 def test_faithfulness_of_the_families_and_flips_with_the_fill(params):
     write_all()
     line = stage.rank(params)
@@ -215,6 +238,7 @@ def test_a_data_set_with_labels_only_has_nothing_to_rank_but_faithfulness(params
     assert ranking()["cnn"] == {}
     assert ranking()["faithfulness"]["deletion_mean"]["better"] == "vit"
     assert stage.RANK_PLOT.read_text() == "family,model,metric,rank,value,low,high,between_seeds\n"
+    assert lines(stage.TRUTHS_PLOT) == lines(stage.LATENCY_PLOT) == []
 
 
 def test_bad_input_is_named(params):

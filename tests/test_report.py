@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import stages.report as stage
+from stages.datasets.score_tables import COLUMNS
+from stages.metrics.standing import LATENCY_COLUMNS
 from stages.runtime.errors import InputError
 from stages.runtime.params import Model, read_params
 from stages.runtime.paths import REPORT, plot_file
@@ -22,6 +24,39 @@ SPEC = {
     "mark": "line",
     "encoding": {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}},
 }
+
+
+OTHER_LINES = (
+    "boxes,vit,vit_fmax,vit,rollout_max,f1,12.5,0.375,0.25,0.5,0,1,0.125,-0.125,0.25",
+    "boxes,vit,vit_fmin,vit,rollout_min,f1,12.5,,,,0,0,,,",
+)
+TIME = {"median_ms": 12.5, "mean_ms": 12.5, "std_ms": 0.5}
+CLASSIFIER = {
+    "tiles": 8,
+    "defective_tiles": 2,
+    "average_precision": 0.75,
+    "accuracy": 0.875,
+    "precision": 0.5,
+    "recall": 1,
+}
+
+
+def write_scores(model, **classifier):
+    """Write what score says of a model, as far as the report reads it."""
+    pixels = dict.fromkeys(COLUMNS, 0.125) | {"beats_controls": True}
+    rows = dict.fromkeys(("cam", "rollout_min", "rollout_max"), pixels)
+    write_json(stage.metrics_file("score", model), {model: {"classification": CLASSIFIER | classifier, "boxes": rows}})
+
+
+def write_latency(*lines):
+    stage.LATENCY_PLOT.parent.mkdir(parents=True, exist_ok=True)
+    stage.LATENCY_PLOT.write_text("\n".join((",".join(LATENCY_COLUMNS), *lines)) + "\n", encoding="utf-8")
+
+
+def section(title):
+    """Return the HTML of one section of the report."""
+    text = REPORT.read_text(encoding="utf-8")
+    return text.split(f'<section id="{title}"')[1].split("</section>")[0]
 
 
 @pytest.fixture
@@ -39,8 +74,10 @@ def results(params, monkeypatch):
     write_maps(params, "vit", family="vit")
     for model in params.models:
         write_json(stage.metrics_file("train", model), {model: {"best_epoch": 2, "lr": 5e-4}})
-        write_json(stage.metrics_file("time", model), {model: {"forward": {"median_ms": 12.5}}})
-    write_json(stage.RANK_METRICS, {"verdict": {"best_cnn": "net", "best_vit": "vit_fmax"}})
+        write_json(stage.metrics_file("time", model), {model: {"forward": TIME}})
+        write_scores(model)
+    write_json(stage.RANK_METRICS, {"verdict": {"truth": "boxes", "sentence": "best CNN net; best ViT vit_fmax"}})
+    write_latency("boxes,cnn,net,net,cam,f1,12.5,0.5,0.25,0.75,1,1,0,0,0", *OTHER_LINES)
     stage.RANK_PLOT.parent.mkdir(parents=True, exist_ok=True)
     stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high\ncnn,net,f1,1,0.5,0.25,0.75\n")
     stage.TRUTHS_PLOT.write_text("truth,family,model,metric,value,low,high\nboxes,cnn,net,f1,0.5,,\n")
@@ -58,13 +95,47 @@ def test_the_page_has_every_part(results):
     assert "not there" not in line
     assert "Not there" not in text
     for part in (
-        "best CNN: net, best VIT: vit_fmax",
+        "Against boxes, net explained by CAM finds the place best: F1 0.500 (95% interval 0.250 to 0.750).",
+        "0.125 behind (95% interval -0.125 to 0.250): chance may explain it.",
+        "of its alarms 50% are right, and it finds 100% of the 2 defective ones among 8 test tiles",
+        "best CNN net; best ViT vit_fmax",
+        "Nothing is published for boards; the two studies have casting, gid, neu_det, pcb.",
         "1: 0.500 (0.250 to 0.750)",
         "Scores against boxes",
         "A curve",
         "12.5",
     ):
         assert part in text, part
+
+
+def named(params, data_set):
+    return replace(params, dataset=replace(params.dataset, name=data_set))
+
+
+def test_the_thesis_values_stand_beside_ours(results):
+    stage.report(named(results, "pcb"))
+    published = section("published-values")
+    assert "Table 3.4 of the thesis" in published
+    assert '<th scope="row">MobileNetV3_large, the thesis</th><td>0.5214</td>' in published
+    assert f'<th scope="row">net, ours</th>{"<td>0.125</td>" * 6}<td>0.875</td>' in published
+    assert "vit_fmax, ours" in published
+
+
+def test_the_papers_values_stand_beside_ours(results):
+    stage.report(named(results, "casting"))
+    published = section("published-values")
+    assert '<th scope="row">ViT (ViT-S/16 DINO), the paper</th><td>99.58</td>' in published
+    assert '<th scope="row">net, ours</th><td>87.50</td><td>50.00</td><td>100.00</td>' in published
+    assert "<td>51.0 ± 1.6</td>" in published and "<td>12.5 ± 0.5</td>" in published
+    write_scores("net", kind_accuracy=0.5)
+    stage.report(named(results, "neu_det"))
+    assert '<th scope="row">net, ours</th><td>50.00</td><td>-</td><td>-</td>' in section("published-values")
+
+
+def test_without_annotated_areas_nothing_is_ranked_and_that_is_said(results):
+    write_latency()
+    assert "not there" not in stage.report(results)
+    assert "Nothing could be ranked: the data set has no annotated area." in section("verdict")
 
 
 def test_the_same_results_give_the_same_page(results):

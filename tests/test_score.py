@@ -33,8 +33,8 @@ def scored(model):
     return json.loads((stage.metrics_file("score", model)).read_text())[model]
 
 
-def settings(model):
-    with stage.plot_file("settings", model, ".csv").open() as file:
+def settings(model, plot="settings"):
+    with stage.plot_file(plot, model, ".csv").open() as file:
         return list(csv.DictReader(file))
 
 
@@ -114,6 +114,26 @@ def test_validation_chooses_the_discard_ratio_and_test_scores_it(params):
     undefined = [r for r in settings("vit") if r["fusion"] == "min" and r["metric"] == "pointing_game"]
     assert undefined
     assert {r["value"] for r in undefined} == {""}
+
+
+def test_scores_by_threshold_pass_through_the_scores_of_both_rules(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    stage.score(params, "net")
+    rows = settings("net", "thresholds")
+    assert {row["row"] for row in rows} == {"cam"}  # no control
+    assert [int(row["threshold"]) for row in rows if (row["truth"], row["rule"]) == ("boxes", "")] == [
+        *range(0, 255, 5)
+    ]
+    boxes = scored("net")["boxes"]["cam"]
+    (thesis,) = (row for row in rows if (row["truth"], row["rule"]) == ("boxes", "thesis"))
+    assert [float(thesis[name]) for name in stage.THRESHOLD_SCORES] == [boxes[name] for name in stage.THRESHOLD_SCORES]
+    (validation,) = (row for row in rows if (row["truth"], row["rule"]) == ("boxes", "validation"))
+    assert float(validation["threshold"]) == boxes["thresholds"]["validation_threshold"]
+    f1 = float(validation["f1"])
+    assert f1 / (2 - f1) == pytest.approx(boxes["thresholds"]["validation_iou"], abs=2e-5)
+    stage.score(with_score(params, intensity_threshold=255.0), "net")  # above every level: no mark
+    assert "thesis" not in {row["rule"] for row in settings("net", "thresholds")}
 
 
 def test_the_order_of_the_maps_changes_nothing(params):

@@ -116,6 +116,20 @@ def rank_certainty(resampled: Floats) -> Certainty:
     return Certainty(low, high, best_shares(-ranks))
 
 
+def behind_best(estimates: Estimates, metric: int) -> tuple[Floats, Floats, Floats]:
+    """Return how far each of M rows is behind the best one, and the 95% interval of that, paired; (M,) each.
+
+    0 for the best row itself (of equal ones the first); all NaN where no row has a score.
+    """
+    values, resampled = estimates.values[:, metric], estimates.resampled[:, :, metric]
+    if np.isnan(values).all():
+        nothing = np.full(len(values), math.nan)
+        return nothing, nothing, nothing
+    best = int(np.nanargmax(values))
+    low, high = percentile_interval(resampled[:, [best]] - resampled)
+    return values[best] - values, low, high
+
+
 def contest(estimates: Estimates, cnn: Sequence[int], vit: Sequence[int], metric: int) -> Contest:
     """Compare the first CNN row with the first ViT row (the best ones, where rows are given best first).
 

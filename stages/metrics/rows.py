@@ -11,9 +11,11 @@ from stages.metrics.choice import best_index
 from stages.metrics.explanations import Source, beats_controls, fractions_of, threshold_scores, validation_counts
 from stages.metrics.localisation import SCORES, defined_mean
 from stages.metrics.measuring import SPLITS, Ground, Measured, ceilings, good_tile_alarms, levels_of, tile_columns
+from stages.metrics.thresholds import scores_by_threshold
 from stages.runtime.params import Score
 
 AllScores = Mapping[tuple[str, str, str], list[dict[str, float]]]  # method, truth, split -> scores of each setting
+Curves = dict[tuple[str, str], list[dict[str, float]]]  # truth, row -> scores at each threshold 0..254
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,15 @@ def score_tables(
     measured: Mapping[str, Measured],
     ground: Ground,
     rule: Score,
-) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, NDArray]]]:
-    """Return truth -> row -> its test scores, with good_tiles -> row -> false alarms; and (truth, row) -> columns.
+) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, NDArray]], Curves]:
+    """Return truth -> row -> its test scores, with good_tiles -> row -> false alarms; columns; and curves.
 
-    The columns are of test tiles, as those of `stages.metrics.measuring.tile_columns`.
+    The columns are of test tiles, as those of `stages.metrics.measuring.tile_columns`; the curves, pooled over test
+    tiles, are of all rows but controls.
     """
     shown = ground.probability > rule.probability_threshold
     splits = ground.splits["val"], ground.splits["test"]
-    columns = {}
+    columns, curves = {}, {}
     geometries = {row.source.geometry: row.source for row in rows.values()}
     ceiling = {geometry: ceilings(source, ground, rule) for geometry, source in geometries.items()}
     content: dict[str, Any] = {truth: {} for truth in ground.truths} | {"good_tiles": {}}
@@ -81,6 +84,8 @@ def score_tables(
             own = scores[row.source.method, truth, "test"][row.setting]
             chosen = validation_counts(levels, truth, shown, *splits)
             columns[truth, name] = tile_columns(measured[row.source.method].test, truth, row.setting) | chosen
+            if not row.source.control:
+                curves[truth, name] = scores_by_threshold(levels, truth, shown, splits[1])
             content[truth][name] = {
                 "area": defined_mean(tiles.area[defective & (tiles.area > 0)]),
                 "discard": row.source.discards[row.setting],
@@ -95,4 +100,4 @@ def score_tables(
         for name, row in rows.items():
             if not row.source.control:
                 content[truth][name]["beats_controls"] = beats_controls(name, row.source.method, values, controls)
-    return content, columns
+    return content, columns, curves

@@ -129,6 +129,15 @@ def oracle(levels: Levels, truth: str, shown: Bools, scored: Bools) -> Threshold
     return Thresholded(level, np.full(len(levels.every), float(threshold)), levels.counts(truth, threshold, shown))
 
 
+def scores_by_threshold(levels: Levels, truth: str, shown: Bools, rows: Bools) -> list[dict[str, float]]:
+    """Return the pooled `pixel_scores` of the selected tiles with each level 0..254 as threshold of all tiles."""
+    visible = rows & shown & (levels.high > levels.low)
+    inside, every = levels.inside[truth], levels.every
+    both, predicted = (_above(pixels[visible].sum(axis=0)).astype(np.int64) for pixels in (inside, every))
+    counts = counts_of(both, predicted, inside[rows].sum(), int(every[rows].sum()))
+    return [pixel_scores(own) for own in counts]
+
+
 def best_level(levels: Levels, truth: str, shown: Bools, rows: Bools) -> float:
     """Return the level 0..254 with the highest pooled IoU on the selected tiles.
 

@@ -77,4 +77,5 @@ def plot_file(kind: str, model: str, suffix: str) -> Path:
 CARD_PLOT = Path("plots/card.png")
 RANK_PLOT = Path("plots/rank.csv")
 TRUTHS_PLOT = Path("plots/truths.csv")
+LATENCY_PLOT = Path("plots/latency.csv")
 REPORT = Path("plots/report.html")

@@ -151,3 +151,46 @@ def test_confusion_shows_every_count(revisions):
     for number in ("41", "2", "0", "17"):
         assert written.count(number) == len(revisions)
     assert {"good", "short", "predicted", "actual"} <= set(written)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_thresholds_show_three_scores_and_where_the_rules_are(revisions):
+    rows = [
+        {"truth": truth, "row": row, "threshold": level, "rule": rule, "f1": 0.5, "precision": "", "recall": 0.25}
+        for truth in ("boxes", "exact")
+        for row in ("rollout_min", "rollout_max")
+        for level, rule in ((0, ""), (127, "thesis"), (42, "validation"), (250, ""))
+    ]
+    spec = filled("thresholds", rows, "threshold", "f1", revisions)
+    written = texts(spec)
+    assert {"f1", "recall", "rollout min", "rollout max", "thesis", "validation"} <= set(written)
+    assert "precision" not in written  # it is undefined everywhere
+    for rev in revisions:
+        assert {f"against boxes | {rev}", f"against exact masks | {rev}"} <= set(written)
+    drawn = vl_convert.vegalite_to_svg(spec)
+    assert drawn.count('aria-roledescription="line mark"') == 2 * 2 * 2 * len(revisions)
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_latency_names_one_point_per_model_and_draws_the_front(revisions):
+    rows = [
+        {"truth": "boxes", "family": family, "model": model, "explanation": "cam", "metric": "pointing_game"}
+        | {"latency_ms": ms, "value": value, "low": low, "high": high, "on_front": front, "best_of_classifier": best}
+        for family, model, ms, value, low, high, front, best in (
+            ("cnn", "full", 40.0, 0.6, 0.5, 0.7, 1, 1),
+            ("cnn", "down", 30.0, 0.4, "", "", 1, 1),
+            ("vit", "deit_fmin", 45.0, 0.2, 0.1, 0.3, 0, 1),
+            ("vit", "deit_fmax", 45.0, 0.1, 0.1, 0.3, 0, 0),
+            ("vit", "not_timed", "", 0.1, 0.1, 0.3, 0, 1),
+        )
+    ]
+    spec = filled("latency", rows, "latency_ms", "value", revisions)
+    written = texts(spec)
+    for model in ("full", "down", "deit_fmin"):
+        assert written.count(model) == len(revisions)
+    assert not {"deit_fmax", "not_timed"} & set(written)
+    assert {f"pointing game against boxes | {rev}" for rev in revisions} <= set(written)
+    drawn = vl_convert.vegalite_to_svg(spec)
+    assert drawn.count('aria-roledescription="point"') == 4 * len(revisions)
+    assert drawn.count('aria-roledescription="rule mark"') == 2 * len(revisions)
+    assert drawn.count('aria-roledescription="line mark"') == len(revisions)

@@ -7,6 +7,7 @@ import pytest
 
 from stages.metrics.comparison import (
     Estimates,
+    behind_best,
     contest,
     estimate,
     family_contest,
@@ -74,6 +75,18 @@ def test_a_contest_of_families_by_hand():
     best = contest(estimates, [0, 1], [2], 0)
     assert (best.cnn, best.vit, best.cnn_wins) == (0.6, 0.3, 0.5)  # the first rows, and who wins among all
     assert best.low == pytest.approx(-0.4 + 0.025 * 0.7)  # differences 0.3 and -0.4
+
+
+def test_the_distance_to_the_best_row_is_paired():
+    # the second row is the best and always 0.25 above the first, however the resamples vary; the third is undefined
+    drawn = np.array([0.0, 0.5, 0.25])[:, None]
+    resampled = np.stack([drawn, drawn + 0.25, np.full((3, 1), math.nan)], axis=1)
+    values = np.array([[0.25], [0.5], [math.nan]])
+    value, low, high = behind_best(Estimates(values, resampled, values * math.nan), 0)
+    np.testing.assert_array_equal(value, [0.25, 0, math.nan])
+    np.testing.assert_array_equal([low, high], [[0.25, 0, math.nan]] * 2)
+    nothing = behind_best(Estimates(values * math.nan, resampled, values), 0)
+    assert np.isnan(nothing).all()
 
 
 def test_certainty_of_ranks_by_hand():

@@ -19,6 +19,7 @@ from stages.metrics.thresholds import (
     join_levels,
     oracle,
     otsu_levels,
+    scores_by_threshold,
 )
 
 PX = 24
@@ -52,6 +53,17 @@ def test_each_tile_may_have_its_own_threshold_and_chunks_join(scene):
     masks = (scale_to_255(upsample(maps, PX)) > thresholds[:, None, None]) & shown[:, None, None]
     pieces = [count_levels(maps[rows], {"exact": truth[rows]}, PX) for rows in (slice(0, 5), slice(5, 12))]
     np.testing.assert_array_equal(join_levels(pieces).counts("exact", thresholds, shown), pixel_counts(masks, truth))
+
+
+def test_scores_by_threshold_are_those_of_the_counts_at_each(scene):
+    _, _, shown, levels = scene
+    rows = np.arange(12) % 3 > 0  # the constant tile and the one that is not shown among them
+    curve = scores_by_threshold(levels, "exact", shown, rows)
+    assert len(curve) == 255
+    for threshold in (0, 1, 100, 127, 254):
+        assert curve[threshold] == pixel_scores(levels.counts("exact", threshold, shown)[rows])
+    nobody = scores_by_threshold(levels, "exact", np.zeros(12, bool), rows)
+    assert {own["recall"] for own in nobody} == {0.0} and math.isnan(nobody[0]["precision"])
 
 
 def test_otsu_agrees_with_opencv(scene):

@@ -34,6 +34,11 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
+def percent_text(share: float | None) -> str | None:
+    """Return a share of 0..1 in percent with two decimals; None where there is none."""
+    return None if share is None or share != share else f"{share * 100:.2f}"
+
+
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one: {"a": {"b": 1}} -> {"a.b": 1}."""
     found: dict[str, Any] = {}
