@@ -126,3 +126,24 @@ def test_the_page_in_a_browser(results, width):
         assert page.locator("#viewer-tile").input_value() == "1"
         browser.close()
         assert errors == []
+
+
+def test_a_search_has_its_table_and_its_plot_and_where_there_was_none_neither(results, monkeypatch):
+    plots = {"data": {f"plots/tune/{name}.csv": [{"type": "vega", "content": SPEC}] for name in ("net", "vit")}}
+    monkeypatch.setattr(stage, "ask_dvc", lambda *_: plots)
+    for name in results.models:
+        write_json(stage.metrics_file("tune", name), {name: {"trials": 0}})
+    stage.report(results)
+    assert "Best trial" not in (text := REPORT.read_text(encoding="utf-8")) and "A curve" not in text
+
+    found = {"trials": 10, "pruned": 3, "lr": 7.12e-5, "batch": 64, "val_loss": 0.25, "val_accuracy": 0.9375}
+    write_json(stage.metrics_file("tune", "vit"), {"vit": found}, decimals=None)
+    write_json(stage.metrics_file("score", "vit"), {"vit": {"classification": {"accuracy": 0.8765}}})
+    stage.report(results)
+    text = REPORT.read_text(encoding="utf-8")
+    assert text.count("<figcaption>A curve") == 1
+    row = '<th scope="row">vit</th><td>7.12e-05</td><td>64</td><td>0.250</td><td>0.938</td><td>10</td><td>3</td>'
+    assert f"{row}</tr>" in text  # the model on the test tiles was trained with other values
+    write_json(stage.metrics_file("train", "vit"), {"vit": {"tuned": "lr, batch"}})
+    stage.report(results)
+    assert f"{row}<td>0.876</td></tr>" in REPORT.read_text(encoding="utf-8")
