@@ -134,7 +134,10 @@ def search(
     while True:
         number = _claim(trials, space, tune)
         if number is not None:
-            _run(trials, number, tune, recipe.epochs, train, title)
+            try:
+                _run(trials, number, tune, recipe.epochs, train, title)
+            except optuna.exceptions.UpdateFinishedTrialError:  # a machine that the server thought gone came back
+                print(f"{title}: trial {number + 1} was ended by another process", file=sys.stderr, flush=True)
             trials.locks.free(number)
             continue
         known = trials.study.get_trials(deepcopy=False)[: tune.trials]  # an earlier search may have been longer
@@ -195,7 +198,7 @@ def _run(trials: Trials, number: int, tune: Tune, epochs: int, train: Train, tit
     else:
         trial.set_user_attr("epoch", asdict(fitted.best))
         state, value = TrialState.COMPLETE, getattr(fitted.best, tune.objective)
-    trials.study.tell(number, value, state)
+    trials.study.tell(number, value, state, skip_if_finished=True)
     values = f"lr {trial.params['lr']:.3g}, batch {trial.params['batch']}"
     outcome = WORDS[state] if value is None else f"{tune.objective} {value:.4f}"
     print(f"{title}: trial {number + 1} of {tune.trials}: {values}: {outcome}", file=sys.stderr, flush=True)

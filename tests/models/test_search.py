@@ -164,6 +164,20 @@ def test_what_has_nothing_to_do_with_the_values_ends_the_search_and_the_trial_go
     assert again[0] == calls[0] and len(again) == 8
 
 
+def test_a_trial_that_another_process_ended_meanwhile_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def ended_elsewhere(values: dict[str, Any]) -> list[float]:
+        if len(calls) == 1:
+            with open_trials("s", None) as other:
+                other.study.tell(0, state=optuna.trial.TrialState.FAIL)
+        return peak(values)
+
+    rows = searched("s", ended_elsewhere, calls, trials=2)
+    assert [row["state"] for row in rows] == ["failed", "complete"]
+    assert "tiny: trial 1 was ended by another process" in capsys.readouterr().err
+
+
 def test_a_score_that_is_undefined_is_named() -> None:
     def undefined(values: dict[str, Any]) -> list[float]:
         return [math.nan] * EPOCHS

@@ -7,13 +7,15 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
 from stages.models.trials import open_trials
 from stages.runtime.errors import InputError
 from tests.dependencies import REPOSITORY
-from tests.models.searches import DATABASE, NEEDS_DATABASE, searched
+from tests.models.searches import DATABASE, NEEDS_DATABASE, peak, searched
 from tests.models.tiny import tiny_project
 
 CNN = {"cnn": {"family": "cnn", "arch": "test_efficientnet", "stride": 16}}
@@ -77,6 +79,31 @@ def test_a_database_out_of_reach_ends_in_one_line_without_the_password(url: str,
     with pytest.raises(InputError, match=rf"^params.yaml: tune.storage.*{message}") as caught, open_trials("s", url):
         pass
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+@NEEDS_DATABASE
+def test_a_database_that_is_lost_ends_the_search_in_one_line_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls: list[dict[str, Any]] = []
+    study = uuid.uuid4().hex
+
+    def lost_in_the_third(values: dict[str, Any]) -> list[float]:
+        if len(calls) == 3:
+            assert DATABASE
+            engine = sqlalchemy.create_engine(DATABASE)
+            with engine.connect() as connection:
+                others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                connection.execute(sqlalchemy.text(f"SELECT pg_terminate_backend(pid) {others}"))
+            engine.dispose()
+        return peak(values)
+
+    with pytest.raises(
+        InputError, match=r"^params.yaml: tune.storage: database postgres on .*once it answers, the sea"
+    ):
+        searched(study, lost_in_the_third, calls, storage=DATABASE)
+    assert searched(study, storage=DATABASE) == searched("file")
 
 
 @NEEDS_DATABASE
