@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,14 @@ from stages.runtime.revisions import ask_dvc, ask_git
 
 VIEWER_TILES = 24
 PACKAGES = ("dvc", "torch", "timm", "torchmetrics", "numpy", "pandas", "opencv-python-headless")
+SEARCHED = {  # of metrics/tune/<model>.json -> its column, as in the thesis' tables 3.2 and 3.3
+    "lr": "learning rate",
+    "batch": "batch",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+    "trials": "trials",
+    "pruned": "of them pruned",
+}
 PICTURES = {  # folder below plots/ -> what its pictures show
     "gallery": "test tiles, truth, heatmap and prediction",
     "methods": "test tiles explained by every method",
@@ -78,8 +87,9 @@ def report(params: Params) -> str:
         Section("Ranking", attempt(_ranking, "ranking")),
         Section("Published values", attempt(lambda: _published(params), "published values")),
         Section("Classifiers", attempt(lambda: _models(params, "train"), "training")),
+        *([Section("Search", attempt(lambda: _trials(params), "search"))] if _searched(params) else []),
         Section("Time", attempt(lambda: _models(params, "time"), "times")),
-        Section("Plots", attempt(_plots, "plots")),
+        Section("Plots", attempt(lambda: _plots(params), "plots")),
         Section("Pictures", _pictures(params, missing)),
         Section("How it was made", _environment(params)),
     ]
@@ -139,14 +149,16 @@ def _segmentation(params: Params) -> dict[str, dict[str, Any]]:
 
 
 def _classification(params: Params) -> dict[str, dict[str, Any]]:
-    """Return our classifiers in percent; one that tells kinds apart has only its share of right kinds."""
-    own = {name: scores["classification"] for name, scores in _scores(params).items()}
-    return {
-        name: {"Accuracy, %": percent_text(values["kind_accuracy"])}
-        if "kind_accuracy" in values
-        else {f"{part.capitalize()}, %": percent_text(values[part]) for part in ("accuracy", "precision", "recall")}
-        for name, values in own.items()
-    }
+    """Return our classifiers in percent; recall of several classes is the mean over them, as the paper's."""
+    found = {}
+    for name, scores in _scores(params).items():
+        own = scores["classification"]
+        if "multiclass" in scores:
+            own = scores["multiclass"]
+            own = own | {"recall": fmean(value for value in own["recall"].values() if value is not None)}
+        parts = (part for part in ("accuracy", "precision", "recall") if part in own)
+        found[name] = {f"{part.capitalize()}, %": percent_text(own[part]) for part in parts}
+    return found
 
 
 def _times(params: Params) -> dict[str, dict[str, str]]:
@@ -190,6 +202,24 @@ def _models(params: Params, stage: str) -> str:
     return html_table({"train": "Training", "time": "Milliseconds of single images"}[stage], rows)
 
 
+def _searched(params: Params) -> list[str]:
+    """Return the models whose learning rate and batch were searched for."""
+    files = {name: metrics_file("tune", name) for name in params.models}
+    return [name for name, file in files.items() if file.is_file() and read_json(file).get(name, {}).get("trials")]
+
+
+def _trials(params: Params) -> str:
+    """Return the best trial of each model; test tiles say something of it only where its values were trained with."""
+    rows = {}
+    for name in _searched(params):
+        values = read_json(metrics_file("tune", name))[name]
+        rows[name] = {title: values.get(key) for key, title in SEARCHED.items()}
+        if read_json(metrics_file("train", name)).get(name, {}).get("tuned") == "lr, batch":
+            scores = read_json(metrics_file("score", name)).get(name, {})
+            rows[name]["test accuracy"] = scores.get("classification", {}).get("accuracy")
+    return html_table("Best trial on validation tiles", rows)
+
+
 def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
     tiles = open_tiles(tiles_folder(params.dataset.name))
     opened = {name: open_maps(maps_folder(name)) for name in params.models}
@@ -228,10 +258,14 @@ def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
     return tiles.truths, viewer_data(shown, models)
 
 
-def _plots() -> str:
+def _plots(params: Params) -> str:
     from stages.figures.render import svg_plots  # heavy, and only needed here
 
-    figures = [figure(Picture(title, svg=svg)) for title, svg in svg_plots(ask_dvc("plots", "show"))]
+    described = ask_dvc("plots", "show")
+    # of a search that is off the plot is a mere title
+    empty = {plot_file("tune", name, ".csv").as_posix() for name in set(params.models) - set(_searched(params))}
+    plots = {name: plot for name, plot in described.get("data", {}).items() if name not in empty}
+    figures = [figure(Picture(title, svg=svg)) for title, svg in svg_plots({"data": plots})]
     if not figures:
         raise InputError("dvc plots show: no plots; run `dvc repro`")
     return "\n".join(figures)

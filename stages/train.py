@@ -1,30 +1,28 @@
 """Stage train: fit one model on the train tiles and keep its best epoch on the validation tiles."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from lightning_fabric import Fabric
 
 from stages.datasets.tiles import open_tiles
 from stages.metrics.classification import (
-    classification_scores,
     confusion_matrix,
     expected_calibration_error,
     multiclass_scores,
+    validation_scores,
 )
-from stages.models.batches import ClassTiles, Labelled
-from stages.models.calibration import Calibration, calibrate, probabilities
-from stages.models.checkpoint import Checkpoint, locked, run_hash
+from stages.models.batches import Labelled, labelled
+from stages.models.calibration import UNCALIBRATED, Calibration, calibrate, probabilities
+from stages.models.checkpoint import Checkpoint, locked
 from stages.models.engine import in_first_process, start_engine
-from stages.models.registry import find_architecture
-from stages.models.trained import channels_last, save_classifier
+from stages.models.fresh import fresh_classifier, training_hash
+from stages.models.trained import save_classifier
 from stages.models.training import Fitted, fit
-from stages.models.weights import Classifier, Origin, initial_classifier
+from stages.models.weights import Classifier, Origin
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device
 from stages.runtime.params import Params
@@ -38,78 +36,46 @@ from stages.runtime.paths import (
     training_lock,
 )
 from stages.runtime.records import new_file, write_json
-from stages.runtime.seeds import seed_everything
-
-UNCALIBRATED = 1.0  # the temperature that changes nothing
+from stages.runtime.tuning import tuned_values
 
 
 def train(params: Params, name: str) -> str:
     """Train the model `name`; write weights, metrics and curves; return the line to print ("" but in one process)."""
-    training = params.training(name)
+    training = params.training(name, tuned_values(params.tuned(name), name))
     device = choose_device(params.runtime.device)
-    architecture = find_architecture(name, params.models[name])
     fabric = start_engine(device, training.precision, params.runtime.devices, params.runtime.nodes)
-    train_tiles, val_tiles = _labelled(params, "train"), _labelled(params, "val")
-    classes = train_tiles.classes
-    px = train_tiles.tiles.images(np.arange(1)).shape[1]
-    neurons = 1 if params.task == "binary" else len(classes)
-    seed_everything(training.seed, fabric.device)
-    model, origin = initial_classifier(
-        name, architecture, px, training.weights, params.models[name].weights_path, neurons
-    )
-    description = asdict(architecture) | {"model": name, "px": px, "origin": origin.as_dict()}
-    description |= {"task": params.task, "classes": list(classes)}
-    scores = _binary_scores if params.task == "binary" else partial(_multiclass_scores, classes=classes)
+    tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name))
+    train_tiles, val_tiles = (labelled(tiles, split, params.task) for split in ("train", "val"))
+    fresh = fresh_classifier(params, name, training, train_tiles, fabric.device)
+    model, classes = fresh.model, train_tiles.classes
+
+    def scores(logits: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
+        return validation_scores(probabilities(logits, UNCALIBRATED), codes, classes, params.task)
+
+    def locked_checkpoint(held: ExitStack) -> Checkpoint:
+        """Lock the outputs and the state of this very run, and return where the state is kept."""
+        folder = checkpoint_folder(name, training_hash(params, fresh.description, training, fabric))
+        for lock in (training_lock(name), folder / "lock"):
+            held.enter_context(locked(lock, name))
+        return Checkpoint(folder)
+
     with ExitStack() as held:
-        checkpoint = in_first_process(fabric, partial(_checkpoint, params, name, description, fabric, held))
-        model, family = channels_last(model), architecture.family
-        fitted = fit(model, family, train_tiles, val_tiles, training, scores, fabric, name, checkpoint)
+        checkpoint = in_first_process(fabric, partial(locked_checkpoint, held))
+        fitted = fit(model, fresh.family, train_tiles, val_tiles, training, scores, fabric, name, checkpoint)
         if not fabric.is_global_zero:
             return ""
         calibration = calibrate(fitted.val_logits, val_tiles.codes)
-        save_classifier(model_folder(name), model, description | asdict(calibration))
+        save_classifier(model_folder(name), model, dict(fresh.description) | asdict(calibration))
         _write_plots(name, fitted, val_tiles)
-        metrics = _metrics(model, origin, fitted, calibration, val_tiles) | {"batch": training.batch}
+        metrics = _metrics(model, fresh.origin, fitted, calibration, val_tiles) | {"batch": training.batch}
+        if params.tuned(name):
+            metrics["tuned"] = ", ".join(params.tuned(name))
         write_json(metrics_file("train", name), {name: metrics})
         checkpoint.remove()
     return (
         f"train {name}: best epoch {fitted.best.epoch} of {training.epochs}, validation average precision "
-        f"{fitted.best.val_average_precision:.3f}, weights from {origin.source}"
+        f"{fitted.best.val_average_precision:.3f}, weights from {fresh.origin.source}"
     )
-
-
-def _labelled(params: Params, split: str) -> Labelled:
-    tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name))
-    chosen = tiles.select(split)
-    if params.task == "binary":
-        return Labelled(chosen, chosen.labels.astype(np.int64), ("good", "defective"))
-    classes = cast(ClassTiles, tiles).classes
-    return Labelled(chosen, cast(ClassTiles, chosen).class_codes(classes), classes)
-
-
-def _checkpoint(
-    params: Params, name: str, description: Mapping[str, Any], fabric: Fabric, held: ExitStack
-) -> Checkpoint:
-    """Lock the outputs and the state of this very run, and return where the state is kept."""
-    tiles = tiles_folder(params.dataset.name)
-    definition = dict(description) | {
-        "training": asdict(params.training(name)),
-        "device": fabric.device.type,
-        "processes": fabric.world_size,
-    }
-    files = [split_file(params.dataset.name), tiles / "index.parquet", *tiles.glob("images-*.npy")]
-    folder = checkpoint_folder(name, run_hash(definition, files))
-    for lock in (training_lock(name), folder / "lock"):
-        held.enter_context(locked(lock, name))
-    return Checkpoint(folder)
-
-
-def _binary_scores(logits: np.ndarray, codes: np.ndarray) -> Mapping[str, float]:
-    return classification_scores(probabilities(logits, UNCALIBRATED)[:, 1], codes == 1, 0.5)
-
-
-def _multiclass_scores(logits: np.ndarray, codes: np.ndarray, classes: tuple[str, ...]) -> Mapping[str, float]:
-    return multiclass_scores(probabilities(logits, UNCALIBRATED), codes, classes)
 
 
 def _metrics(

@@ -3,11 +3,14 @@ or too much.
 """
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
+from stages.runtime.params import Training
+from stages.runtime.tuning import Tune
 from tests.dependencies import REPOSITORY, declared_files, imported_names, stage_files, with_files
 
 TEXT = (REPOSITORY / "dvc.yaml").read_text(encoding="utf-8")
@@ -38,11 +41,20 @@ def test_a_stage_declares_the_sections_of_params_that_it_reads(verb: str) -> Non
     """Sections, not single values. `runtime` changes no result, so only `time` depends on it."""
     text = (REPOSITORY / "stages" / f"{verb}.py").read_text(encoding="utf-8")
     read = set(re.findall(r"\bparams\.(\w+)", text)) - {"yaml"}
-    if "training" in read:
-        read = read - {"training"} | {"model", "family", "models"}
+    if read & {"training", "tuned", "tune"}:  # a trial of stage tune is a training
+        read = read - {"training", "tuned"} | {"model", "family", "models"}
     if verb != "time":
         read.discard("runtime")
     assert {name.split(".")[0] for name in stage_of(verb)["params"]} == read
+
+
+def test_a_search_depends_on_all_of_model_but_what_it_searches_for() -> None:
+    """So that `model.lr: tuned` does not search again; and not on where trials are kept, which changes no result."""
+    read = stage_of("tune")["params"]
+    recipe = {field.name for field in fields(Training)} - {"lr", "batch"}
+    assert {name.removeprefix("model.") for name in read if name.startswith("model.")} == recipe
+    search = {f"tune.{field.name}" for field in fields(Tune)} - {"tune.lr", "tune.storage"}
+    assert {name for name in read if name.startswith("tune.")} == search | {"tune.lr.${item.family}"}
 
 
 @pytest.mark.parametrize("verb", STAGES)

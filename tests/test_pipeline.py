@@ -30,7 +30,8 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
 AFTER_EXPLAIN = ("score", "perturb")
 AFTER_TRAIN = ("explain", *AFTER_EXPLAIN, "time")
 LAST = {"rank", "report"}
-AFTER_SPLIT = of_models("train", *AFTER_TRAIN) | LAST
+AFTER_SPLIT = of_models("tune", "train", *AFTER_TRAIN) | LAST
+AFTER_TUNE = AFTER_SPLIT - of_models("tune")
 ALL_AFTER_SPLIT = AFTER_SPLIT | {"describe"}
 
 
@@ -73,7 +74,7 @@ def test_repro_leaves_only_results_for_git(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-@pytest.mark.parametrize("stage", ["train", "score", "perturb", "time"])
+@pytest.mark.parametrize("stage", ["tune", "train", "score", "perturb", "time"])
 def test_metrics_have_the_models_name_on_top(copy: Copy, stage: str, model: str) -> None:
     """So that `dvc metrics diff` shows it in its own column."""
     assert list(json.loads((copy.folder / f"metrics/{stage}/{model}.json").read_text())) == [model]
@@ -130,9 +131,13 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
         ("rank.truth", "exact", LAST),
         ("time.repeats", 3, of_models("time") | LAST),  # latency is half of the Pareto front
         ("runtime.workers", 1, of_models("time") | LAST),
-        ("model.lr", 0.01, AFTER_SPLIT),
-        ("family.vit.lr", 0.01, of_models("train", *AFTER_TRAIN, models={VIT}) | LAST),
-        (f"models.{CNN}.lr", 0.01, of_models("train", *AFTER_TRAIN, models={CNN}) | LAST),
+        ("model.lr", 0.01, AFTER_TUNE),
+        ("model.lr", "tuned", AFTER_TUNE),  # what was found is there: no search
+        ("model.ema_decay", 0.5, AFTER_SPLIT),
+        ("family.vit.lr", 0.01, of_models("tune", "train", *AFTER_TRAIN, models={VIT}) | LAST),
+        (f"models.{CNN}.lr", 0.01, of_models("tune", "train", *AFTER_TRAIN, models={CNN}) | LAST),
+        ("tune.lr.vit", [1e-5, 1e-3], of_models("tune", "train", *AFTER_TRAIN, models={VIT}) | LAST),
+        ("tune.storage", "postgresql:///search", set()),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
         ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),
     ],

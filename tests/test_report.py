@@ -41,11 +41,11 @@ CLASSIFIER = {
 }
 
 
-def write_scores(model, **classifier):
+def write_scores(model, **more):
     """Write what score says of a model, as far as the report reads it."""
     pixels = dict.fromkeys(COLUMNS, 0.125) | {"beats_controls": True}
     rows = dict.fromkeys(("cam", "rollout_min", "rollout_max"), pixels)
-    write_json(stage.metrics_file("score", model), {model: {"classification": CLASSIFIER | classifier, "boxes": rows}})
+    write_json(stage.metrics_file("score", model), {model: {"classification": CLASSIFIER, "boxes": rows} | more})
 
 
 def write_latency(*lines):
@@ -127,9 +127,9 @@ def test_the_papers_values_stand_beside_ours(results):
     assert '<th scope="row">ViT (ViT-S/16 DINO), the paper</th><td>99.58</td>' in published
     assert '<th scope="row">net, ours</th><td>87.50</td><td>50.00</td><td>100.00</td>' in published
     assert "<td>51.0 ± 1.6</td>" in published and "<td>12.5 ± 0.5</td>" in published
-    write_scores("net", kind_accuracy=0.5)
+    write_scores("net", multiclass={"accuracy": 0.5, "recall": {"patches": 0.25, "scratches": 1.0}, "tiles": 8})
     stage.report(named(results, "neu_det"))
-    assert '<th scope="row">net, ours</th><td>50.00</td><td>-</td><td>-</td>' in section("published-values")
+    assert '<th scope="row">net, ours</th><td>50.00</td><td>-</td><td>62.50</td>' in section("published-values")
 
 
 def test_without_annotated_areas_nothing_is_ranked_and_that_is_said(results):
@@ -197,3 +197,24 @@ def test_the_page_in_a_browser(results, width):
         assert page.locator("#viewer-tile").input_value() == "1"
         browser.close()
         assert errors == []
+
+
+def test_a_search_has_its_table_and_its_plot_and_where_there_was_none_neither(results, monkeypatch):
+    plots = {"data": {f"plots/tune/{name}.csv": [{"type": "vega", "content": SPEC}] for name in ("net", "vit")}}
+    monkeypatch.setattr(stage, "ask_dvc", lambda *_: plots)
+    for name in results.models:
+        write_json(stage.metrics_file("tune", name), {name: {"trials": 0}})
+    stage.report(results)
+    assert "Best trial" not in (text := REPORT.read_text(encoding="utf-8")) and "A curve" not in text
+
+    found = {"trials": 10, "pruned": 3, "lr": 7.12e-5, "batch": 64, "val_loss": 0.25, "val_accuracy": 0.9375}
+    write_json(stage.metrics_file("tune", "vit"), {"vit": found}, decimals=None)
+    write_json(stage.metrics_file("score", "vit"), {"vit": {"classification": {"accuracy": 0.8765}}})
+    stage.report(results)
+    text = REPORT.read_text(encoding="utf-8")
+    assert text.count("<figcaption>A curve") == 1
+    row = '<th scope="row">vit</th><td>7.12e-05</td><td>64</td><td>0.250</td><td>0.938</td><td>10</td><td>3</td>'
+    assert f"{row}</tr>" in text  # the model on the test tiles was trained with other values
+    write_json(stage.metrics_file("train", "vit"), {"vit": {"tuned": "lr, batch"}})
+    stage.report(results)
+    assert f"{row}<td>0.876</td></tr>" in REPORT.read_text(encoding="utf-8")

@@ -98,6 +98,22 @@ def multiclass_scores(
     }
 
 
+def validation_scores(
+    probability: NDArray[np.floating], codes: NDArray[np.integer], classes: tuple[str, ...], task: str
+) -> dict[str, Any]:
+    """Return what training validates by, `average_precision` and `accuracy` among it, for either task.
+
+    Args:
+        probability: (N, K) of each class, 0..1.
+        codes: (N,) the true class, a place in `classes`.
+        classes: K names; binary: good, defective.
+        task: binary (`classification_scores` at 0.5) | multiclass (`multiclass_scores`).
+    """
+    if task == "binary":
+        return classification_scores(probability[:, 1], codes == 1, 0.5)
+    return multiclass_scores(probability, codes, classes)
+
+
 def confusion_matrix(codes: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """Return (K, K) counts of tiles: row the true class, column the one that the classifier calls."""
     counts = multiclass_confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(codes), classes)

@@ -34,6 +34,17 @@ class ClassTiles(Tiles, Protocol):
         """(N,) int64, the place of each tile's class in `classes`."""
 
 
+class SplitTiles(ClassTiles, Protocol):
+    """All tiles of a data set, with the split of each."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) bool: True is defective."""
+
+    def select(self, split: str) -> "SplitTiles":
+        """Return the tiles of one split."""
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Tiles and the class of each: codes (N,) int64 are places in `classes`; binary: good 0, defective 1."""
@@ -47,6 +58,14 @@ class Labelled:
         """(N,) bool: False for tiles of the class `good`; without such a class all tiles are defective."""
         good = self.classes.index("good") if "good" in self.classes else -1
         return self.codes != good
+
+
+def labelled(tiles: SplitTiles, split: str, task: str) -> Labelled:
+    """Return the tiles of a split with their classes: of a binary task good and defective, else those of all tiles."""
+    chosen = tiles.select(split)
+    if task == "binary":
+        return Labelled(chosen, chosen.labels.astype(np.int64), ("good", "defective"))
+    return Labelled(chosen, chosen.class_codes(tiles.classes), tiles.classes)
 
 
 def to_images(pixels: np.ndarray, device: torch.device) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LOWEST, HIGHEST = 0.05, 20.0  # of T; where validation tiles are told apart without an error, the best T would be 0
+UNCALIBRATED = 1.0  # the temperature that changes nothing
 DECIMALS = 5  # model.json keeps as many
 
 

@@ -18,7 +18,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from stages.runtime.errors import InputError
+from stages.runtime.errors import InputError, TrainingFailed
 
 Result = TypeVar("Result")
 PRECISIONS = {32: "32-true", "bf16": "bf16-mixed"}
@@ -102,13 +102,13 @@ def copy_buffers_of_first(fabric: Fabric, model: nn.Module) -> None:
 
 @contextmanager
 def memory_advice(title: str, batch: int, accumulate: int) -> Iterator[None]:
-    """Turn running out of memory into an `InputError` that says which parameter to lower."""
+    """Turn running out of memory into a `TrainingFailed` that says which parameter to lower."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError, as is the CPU allocator's
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
-        raise InputError(
+        raise TrainingFailed(
             f"params.yaml: out of memory in {title}; raise accumulate (now {accumulate}), which keeps the effective "
             f"batch, or lower batch (now {batch}) or tile.px"
         ) from None

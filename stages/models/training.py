@@ -12,7 +12,7 @@ after a kill draws what an undisturbed one draws.
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from stages.models.checkpoint import Checkpoint
 from stages.models.engine import copy_buffers_of_first, in_first_process, memory_advice, shares, sum_over_processes
 from stages.models.loss import balanced_weights, mean_loss
 from stages.models.weights import Classifier
-from stages.runtime.errors import InputError
+from stages.runtime.errors import InputError, TrainingFailed
 from stages.runtime.params import Training
 from stages.runtime.progress import progress
 from stages.runtime.seeds import derive_seed
@@ -46,6 +46,9 @@ class Epoch:
     val_loss: float
     val_average_precision: float
     val_accuracy: float
+
+
+Watch = Callable[[Sequence[Epoch]], None]
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def fit(
     fabric: Fabric,
     title: str,
     checkpoint: Checkpoint | None = None,
+    watch: Watch = lambda history: None,
 ) -> Fitted:
     """Train `model` in place and leave it with the weights of its best epoch.
 
@@ -115,6 +119,7 @@ def fit(
         fabric: the engine, started.
         title: what to call this training in progress bars and errors.
         checkpoint: where to keep the state after each epoch, and to find that of a killed run.
+        watch: called with all epochs so far when a killed run goes on and after each epoch; what it raises ends this.
 
     Raises:
         InputError: the loss is not finite, memory runs out, or a value of `training` does not fit data or model.
@@ -129,6 +134,7 @@ def fit(
         run.load(state)
         if fabric.is_global_zero:
             print(f"{title}: goes on after epoch {len(run.history)}", file=sys.stderr, flush=True)
+        watch(run.history)
     shared, learning = None, -1  # the model as the engine runs it, and how many parameters learn in it
     while len(run.history) < training.epochs and not _out_of_patience(run.history, training):
         number = len(run.history) + 1
@@ -153,6 +159,7 @@ def fit(
         if not warming_up:
             run.schedule.step(val_loss)
         in_first_process(fabric, lambda: checkpoint.save(run.state()))
+        watch(run.history)
     model.load_state_dict(run.best_weights)
     model.eval()
     return Fitted(tuple(run.history), _best(run.history), run.val_logits.numpy())
@@ -267,7 +274,7 @@ def _train_epoch(
         value = sum_over_processes(fabric, loss).item()
         if not math.isfinite(value):
             seen = ", ".join(train.tiles.index["tile_id"].iloc[positions[:4]])
-            raise InputError(f"params.yaml: the loss of {title} is {value}; lower lr (first tiles: {seen})")
+            raise TrainingFailed(f"params.yaml: the loss of {title} is {value}; lower lr (first tiles: {seen})")
         run.optimiser.step()
         run.average.update_parameters(run.model)
         total += value * len(positions)

@@ -2,12 +2,14 @@
 
 One dataclass per section. `model` holds what applies to all models, `family` what applies to CNNs or ViTs, `models`
 one entry per model; `Params.training(name)` merges them: family < the model's own < `model` where that is not null, so
-that `-S model.lr=2e-4` sets every model and null leaves every model its own value.
+that `-S model.lr=2e-4` sets every model and null leaves every model its own value. `lr` and `batch` may be `tuned`
+instead of a number: what stage tune found.
 """
 
 import dataclasses
 import re
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +31,7 @@ from stages.runtime.convert import (
 from stages.runtime.data_params import Boards, Dataset, Split, Tile
 from stages.runtime.errors import InputError
 from stages.runtime.repeats import check_repeats
+from stages.runtime.tuning import TUNABLE, TUNED, Tune
 
 Family = Literal["cnn", "vit"]
 Weights = Literal["auto", "hub", "package", "file", "none"]
@@ -189,6 +192,7 @@ class Params:
     model: dict[str, Any]
     family: dict[str, dict[str, Any]]
     models: dict[str, Model]
+    tune: Tune
     explain: Explain
     score: Score
     perturb: Perturb
@@ -196,16 +200,29 @@ class Params:
     time: Time
     runtime: Runtime
 
-    def training(self, name: str) -> Training:
+    def training(self, name: str, tuned: Mapping[str, Any] | None = None) -> Training:
         """Return the training values of a model: family < the model's own < `model` where not null.
+
+        Args:
+            name: a key of `models`.
+            tuned: the values of those that `self.tuned(name)` names.
 
         Raises:
             InputError: a value is missing in all three places.
         """
-        model = self.models[name]
-        merged = self.family[model.family] | _given(model.training) | _given(self.model)
-        training: Training = build(Training, merged, f"models.{name} (with family.{model.family} and model)")
+        merged = self._merged(name) | dict(tuned or {})
+        where = f"models.{name} (with family.{self.models[name].family} and model)"
+        training: Training = build(Training, merged, where)
         return training
+
+    def tuned(self, name: str) -> list[str]:
+        """Return which training values of a model are to be those that stage tune found."""
+        merged = self._merged(name)
+        return [key for key in TUNABLE if merged.get(key) == TUNED]
+
+    def _merged(self, name: str) -> dict[str, Any]:
+        model = self.models[name]
+        return self.family[model.family] | _given(model.training) | _given(self.model)
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
@@ -227,7 +244,7 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
             content[section] = prepare(content[section])
     params: Params = build(Params, content, "")
     for name in params.models:
-        params.training(name)  # every value that training needs is given somewhere
+        params.training(name, dict.fromkeys(params.tuned(name), 1))  # every value is given somewhere; 1 fits anywhere
     check_repeats(params.models)
     return params
 
@@ -269,9 +286,12 @@ def _partial_training(values: Any, where: str) -> dict[str, Any]:
     """Check training values of which any may be absent or null."""
     hints = hints_of(Training)
     reject_unknown(expect_mapping(values, where), hints, where)
-    return {
-        key: None if value is None else convert(value, hints[key], f"{where}.{key}") for key, value in values.items()
-    }
+
+    def checked(key: str, value: Any) -> Any:
+        free = value is None or (key in TUNABLE and value == TUNED)
+        return value if free else convert(value, hints[key], f"{where}.{key}")
+
+    return {key: checked(key, value) for key, value in values.items()}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

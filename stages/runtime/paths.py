@@ -39,6 +39,14 @@ def checkpoint_folder(model: str, run: str) -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")) / "data/checkpoints" / f"{model}-{run}"
 
 
+def tune_folder(study: str) -> Path:
+    """Return the folder of a search on this machine: data/tune/<study>, `study` a name that hashes what defines it.
+
+    In the repository itself (`DVC_ROOT`), as `checkpoint_folder`.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / "data/tune" / study
+
+
 def training_lock(model: str) -> Path:
     """Return the lock on a model's outputs in this copy of the repository: data/checkpoints/<model>.lock."""
     return Path("data/checkpoints") / f"{model}.lock"

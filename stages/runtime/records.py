@@ -79,9 +79,9 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from error
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON with sorted keys, floats rounded to five decimals and NaN as null."""
-    text = json.dumps(_rounded(content), indent=2, sort_keys=True, allow_nan=False) + "\n"
+def write_json(path: Path, content: dict[str, Any], decimals: int | None = DECIMALS) -> None:
+    """Write JSON with sorted keys, floats rounded (five decimals; None: not at all) and NaN as null."""
+    text = json.dumps(_rounded(content, decimals), indent=2, sort_keys=True, allow_nan=False) + "\n"
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -113,14 +113,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: Any, decimals: int | None) -> Any:
     if hasattr(value, "item"):  # a NumPy or torch scalar
         value = value.item()
     if isinstance(value, dict):
-        return {str(key): _rounded(item) for key, item in value.items()}
+        return {str(key): _rounded(item, decimals) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [_rounded(item, decimals) for item in value]
     if isinstance(value, bool) or value is None or isinstance(value, int | str):
         return value
     number = float(value)
-    return round(number, DECIMALS) + 0.0 if math.isfinite(number) else None  # + 0.0 turns -0.0 into 0.0
+    if not math.isfinite(number):
+        return None
+    return (number if decimals is None else round(number, decimals)) + 0.0  # + 0.0 turns -0.0 into 0.0

@@ -194,3 +194,33 @@ def test_latency_names_one_point_per_model_and_draws_the_front(revisions):
     assert drawn.count('aria-roledescription="point"') == 4 * len(revisions)
     assert drawn.count('aria-roledescription="rule mark"') == 2 * len(revisions)
     assert drawn.count('aria-roledescription="line mark"') == len(revisions)
+
+
+SUBTITLE = "one line per trial: whole complete, dashed given up, dotted grey failed"
+
+
+def trial(number, lr, batch, accuracy, state="complete"):
+    row = {"model": "cnn", "trial": number, "lr": lr, "batch": batch, "epochs": 4}
+    return row | {"val_accuracy": accuracy, "state": state}
+
+
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_trials_are_lines_over_three_axes(revisions):
+    rows = [trial(1, 1e-4, 32, 0.91), trial(2, 1e-2, 64, 0.95), trial(3, 1e-3, 32, 0.5, "pruned")]
+    spec = filled("trials", [*rows, trial(4, 5e-3, 64, "", "failed")], "lr", "val_accuracy", revisions)
+    written = texts(spec)
+    for axis in ("learning rate", "batch", "validation accuracy"):
+        assert written.count(axis) == len(revisions)
+    for number in ("0.0001", "0.01", "32", "64", "0.5", "0.95"):  # the ends of each axis
+        assert number in written, number
+    drawn = re.findall(r'aria-roledescription="line mark" d="([^"]+)"', vl_convert.vegalite_to_svg(spec))
+    assert len(drawn) == 4 * len(revisions)
+    # three points a line, but for the one that has no score
+    assert sorted(path.count("L") for path in drawn) == sorted([2, 2, 2, 1] * len(revisions))
+
+
+def test_one_trial_has_no_range_and_none_leaves_the_title():
+    written = texts(filled("trials", [trial(1, 2e-3, 32, 0.9)], "lr", "val_accuracy"))
+    assert {"0.002", "32", "0.9"} <= set(written)
+    off = {"model": "cnn", "trial": "", "lr": "", "batch": "", "epochs": "", "val_accuracy": "", "state": "off"}
+    assert texts(filled("trials", [off], "lr", "val_accuracy")) == ["A title", SUBTITLE]

@@ -89,3 +89,10 @@ def test_a_classifier_that_calls_nothing_defective():
     assert believed.startswith(
         "The classifier of net: it calls none defective, and it finds 0% of the 2 defective ones"
     )
+
+
+def test_a_classifier_of_several_classes():
+    own = {"accuracy": 359 / 360, "tiles": 360, "recall": {"inclusion": 1.0, "patches": 0.98333}}
+    standing = [row("boxes", "net", "cam", 0.5)]
+    _, said = verdict_sentences(standing, "boxes", {"net": of_model(cam=True) | {"multiclass": own}})
+    assert said == "The classifier of net names the right one of 2 classes for 99.72% of 360 test tiles."

@@ -122,6 +122,18 @@ def test_a_number_in_any_notation_becomes_a_float(tmp_path: Path, text: str, val
         ("rank.resamples", 10, "rank.resamples is 10; expected 100 or more"),
         (f"models.{CNN}.of", "nobody", f"models.{CNN}.of is 'nobody'; expected a model that repeats no other: "),
         (f"models.{CNN}.of", VIT, f"models.{CNN}.of is '{VIT}', which is of another family"),
+        ("tune.trials", -1, "tune.trials is -1; expected 0 or more"),
+        ("tune.lr.cnn", [1e-2, 1e-4], "tune.lr.cnn is [0.01, 0.0001]; expected [lowest, highest]"),
+        ("tune.lr.vit", [1e-4], "tune.lr.vit is [0.0001]; expected [lowest, highest]"),
+        ("tune.lr.vit", [0.0, 1e-4], "tune.lr.vit[0] is 0.0; expected more than 0"),
+        ("tune.batch", [], "tune.batch is []; expected a list of at least one value"),
+        ("tune.batch", [32, 32], "tune.batch is [32, 32]; expected no value twice"),
+        ("tune.objective", "loss", "tune.objective is 'loss'; use one of val_accuracy, val_average_precision"),
+        ("tune.epochs", 0, "tune.epochs is 0; expected 1 or more"),
+        ("tune.prune", 1, "tune.prune is 1; expected true or false"),
+        ("tune.storage", "sqlite:///a.db", "tune.storage is not the address of a PostgreSQL database"),
+        ("tune.storage", "postgresql+psycopg://me@host", "tune.storage is not the address of a PostgreSQL database"),
+        ("model.weight_decay", "tuned", "model.weight_decay is 'tuned'; expected a number"),
         ("time.repeats", 1, "time.repeats is 1; expected 2 or more"),
         ("runtime.workers", -1, "runtime.workers is -1; expected 0 or more"),
         ("runtime.cluster", 8786, "runtime.cluster is 8786; expected text"),
@@ -153,6 +165,26 @@ def test_null_in_model_leaves_each_model_its_own_and_then_its_familys_value(tmp_
 def test_model_sets_all_models_over_their_own_values(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("model.lr", 0.4), (f"models.{VIT}.lr", 0.3))
     assert (params.training(CNN).lr, params.training(VIT).lr) == (0.4, 0.4)
+
+
+@pytest.mark.parametrize("place", ["model", "family.cnn", f"models.{CNN}"])
+def test_tuned_stands_for_a_value_wherever_one_can_stand(tmp_path: Path, place: str) -> None:
+    params = read_with(tmp_path, (f"{place}.lr", "tuned"))
+    assert params.tuned(CNN) == ["lr"] and params.tuned(VIT) == (["lr"] if place == "model" else [])
+    assert params.training(CNN, {"lr": "2e-05"}).lr == 2e-5
+    with pytest.raises(InputError, match=r"lr is 'tuned'; expected a number"):
+        params.training(CNN)
+    assert read_with(tmp_path, (f"{place}.lr", "tuned"), (f"{place}.batch", "tuned")).tuned(CNN) == ["lr", "batch"]
+    if place != "model":
+        assert read_with(tmp_path, (f"{place}.lr", "tuned"), ("model.lr", 0.1)).tuned(CNN) == []
+
+
+def test_a_database_is_named_by_its_address_and_never_printed(tmp_path: Path) -> None:
+    for address in ("postgresql+psycopg://me@host:5432/search", "postgresql:///search?host=/run/postgresql"):
+        assert read_with(tmp_path, ("tune.storage", address)).tune.storage == address
+    with pytest.raises(InputError) as caught:
+        read_with(tmp_path, ("tune.storage", "postgres://me:secret@host/search"))
+    assert "secret" not in str(caught.value)
 
 
 def test_repeats_under_other_seeds_belong_to_their_model(tmp_path: Path) -> None:

@@ -108,6 +108,11 @@ def test_json_is_sorted_rounded_and_ends_with_a_newline(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_keep_every_digit_where_asked(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"lr": 1.2345678901234567e-5, "loss": float("nan")}, decimals=None)
+    assert read_json(tmp_path / "a.json") == {"lr": 1.2345678901234567e-5, "loss": None}
+
+
 def test_the_same_content_in_another_order_gives_the_same_bytes(tmp_path: Path) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     write_json(one, {"a": 1.0, "b": 2})

@@ -34,7 +34,7 @@ def verdict_sentences(standing: Sequence[Row], truth: str, scores: Scores) -> li
         control = scores[first["classifier"]][kind][first["explanation"]].get("beats_controls")
         said.append(" ".join(filter(None, (_best(first, kind), _next(others), _controls(control)))))
         classifiers.append(str(first["classifier"]))
-    return said + [_classifier(name, scores[name]["classification"]) for name in dict.fromkeys(classifiers)]
+    return said + [_classifier(name, scores[name]) for name in dict.fromkeys(classifiers)]
 
 
 def _best(row: Row, kind: str) -> str:
@@ -63,7 +63,14 @@ def _controls(beats: bool | None) -> str:
     return "But a control that knows nothing of defects scores as high: it is not shown that the model looks there."
 
 
-def _classifier(name: str, own: Mapping[str, Any]) -> str:
+def _classifier(name: str, scores: Mapping[str, Any]) -> str:
+    if "multiclass" in scores:
+        own = scores["multiclass"]
+        return (
+            f"The classifier of {name} names the right one of {len(own['recall'])} classes for {own['accuracy']:.2%} of "
+            f"{own['tiles']:,} test tiles."
+        )
+    own = scores["classification"]
     tiles, defective = own["tiles"], own["defective_tiles"]
     if not 0 < defective < tiles:
         return (

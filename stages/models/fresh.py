@@ -1,0 +1,59 @@
+"""A classifier as a training starts from it, and what defines that training: the same for stage train and a trial."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from stages.models.batches import Labelled
+from stages.models.checkpoint import run_hash
+from stages.models.registry import find_architecture
+from stages.models.trained import channels_last
+from stages.models.weights import Classifier, Origin, initial_classifier
+from stages.runtime.params import Params, Training
+from stages.runtime.paths import split_file, tiles_folder
+from stages.runtime.seeds import seed_everything
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A classifier before its first epoch, where its weights come from, and what model.json says of it."""
+
+    model: Classifier
+    family: str
+    origin: Origin
+    description: Mapping[str, Any]
+
+
+def fresh_classifier(params: Params, name: str, training: Training, tiles: Labelled, device: torch.device) -> Fresh:
+    """Seed everything and build the classifier `name` for these tiles: the same bits for the same arguments."""
+    architecture = find_architecture(name, params.models[name])
+    px = tiles.tiles.images(np.arange(1)).shape[1]
+    neurons = 1 if params.task == "binary" else len(tiles.classes)
+    seed_everything(training.seed, device)
+    model, origin = initial_classifier(
+        name, architecture, px, training.weights, params.models[name].weights_path, neurons
+    )
+    description = asdict(architecture) | {"model": name, "px": px, "origin": origin.as_dict()}
+    description |= {"task": params.task, "classes": list(tiles.classes)}
+    return Fresh(channels_last(model), architecture.family, origin, description)
+
+
+def training_hash(params: Params, description: Mapping[str, Any], training: Training, fabric: Fabric) -> str:
+    """Return the hash of all that defines a training: what `fresh_classifier` says, recipe, tiles, device, code."""
+    definition = dict(description) | {
+        "training": asdict(training),
+        "device": fabric.device.type,
+        "processes": fabric.world_size,
+    }
+    return data_hash(params, definition)
+
+
+def data_hash(params: Params, definition: Mapping[str, Any]) -> str:
+    """Return the hash of a definition, of the tiles and the split that it is about, of code and libraries."""
+    tiles = tiles_folder(params.dataset.name)
+    files = [split_file(params.dataset.name), tiles / "index.parquet", *tiles.glob("images-*.npy")]
+    return run_hash(definition, files)
