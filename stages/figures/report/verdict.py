@@ -67,8 +67,8 @@ def _classifier(name: str, scores: Mapping[str, Any]) -> str:
     if "multiclass" in scores:
         own = scores["multiclass"]
         return (
-            f"The classifier of {name} names the right one of {len(own['recall'])} classes for {own['accuracy']:.2%} of "
-            f"{own['tiles']:,} test tiles."
+            f"The classifier of {name} names the right one of {len(own['recall'])} classes for {own['accuracy']:.2%} "
+            f"of {own['tiles']:,} test tiles."
         )
     own = scores["classification"]
     tiles, defective = own["tiles"], own["defective_tiles"]
