@@ -8,7 +8,6 @@ import platform
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from stages.datasets.maps import open_maps
 from stages.datasets.score_tables import COLUMNS
 from stages.datasets.tiles import open_tiles
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
-from stages.figures.report.published import Ours, known_data_sets, published_tables
+from stages.figures.report.published import Ours, classification_rows, known_data_sets, published_tables
 from stages.figures.report.tables import flat, html_table, percent_text
 from stages.figures.report.verdict import verdict_sentences
 from stages.figures.report.viewer import (
@@ -130,7 +129,7 @@ def _published(params: Params) -> str:
     known = known_data_sets()
     if params.dataset.name not in known:
         return paragraph(f"Nothing is published for {params.dataset.name}; the two studies have {', '.join(known)}.")
-    ours = Ours(_segmentation(params), _classification(params), _times(params))
+    ours = Ours(_segmentation(params), classification_rows(_scores(params)), _times(params))
     tables = published_tables(params.dataset.name, ours)
     return "\n".join(html_table(table.caption, table.rows) for table in tables)
 
@@ -146,19 +145,6 @@ def _segmentation(params: Params) -> dict[str, dict[str, Any]]:
         }
         for row in boxes.to_dict("records")
     }
-
-
-def _classification(params: Params) -> dict[str, dict[str, Any]]:
-    """Return our classifiers in percent; recall of several classes is the mean over them, as the paper's."""
-    found = {}
-    for name, scores in _scores(params).items():
-        own = scores["classification"]
-        if "multiclass" in scores:
-            own = scores["multiclass"]
-            own = own | {"recall": fmean(value for value in own["recall"].values() if value is not None)}
-        parts = (part for part in ("accuracy", "precision", "recall") if part in own)
-        found[name] = {f"{part.capitalize()}, %": percent_text(own[part]) for part in parts}
-    return found
 
 
 def _times(params: Params) -> dict[str, dict[str, str]]:

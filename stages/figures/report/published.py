@@ -11,7 +11,10 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+from stages.figures.report.tables import percent_text
 
 HERE = Path(__file__).parent
 Rows = Mapping[str, Mapping[str, Any]]  # model -> heading -> value
@@ -45,6 +48,21 @@ TABLES = {  # file -> data set (None: its column says), which of ours, caption
     ),
 }
 STUDIES = {"thesis": "the thesis", "paper": "the paper"}
+
+
+def classification_rows(scores: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """Return our classifiers in percent, from what metrics/score says of each model.
+
+    Recall of several classes is the mean over those that the test tiles have, as the paper's.
+    """
+    found = {}
+    for name, said in scores.items():
+        own = dict(said.get("multiclass", said["classification"]))
+        if "multiclass" in said:
+            own["recall"] = fmean(value for value in own["recall"].values() if value is not None)
+        parts = (part for part in ("accuracy", "precision", "recall") if part in own)
+        found[name] = {f"{part.capitalize()}, %": percent_text(own[part]) for part in parts}
+    return found
 
 
 def known_data_sets() -> list[str]:
