@@ -50,7 +50,8 @@ def edge_map(
     for image, edge in zip(images, edges, strict=True):
         grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1)))
-        edge[:] = cv2.magnitude(across, down)
+        # gradients are whole numbers, their squares exact in float32: cv2.magnitude rounds otherwise in several threads
+        edge[:] = np.sqrt(across * across + down * down)
     return cell_averages(edges, height, width, cell_px, offset_px)
 
 

@@ -1,5 +1,7 @@
 """Controls and the ceiling: where centre, edges and truth lie; a random map that belongs to its tile."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from stages.metrics.controls import ceiling_map, centre_prior, edge_map, random_map
@@ -29,6 +31,14 @@ def test_edges_light_up_where_grey_changes():
     edges = edge_map(images, 4, 4)
     np.testing.assert_allclose(edges[0], np.tile([0, 100, 100, 0], (4, 1)), rtol=1e-5)
     assert (edges[1] == 0).all()
+
+
+def test_edges_are_the_same_in_threads():
+    images = np.random.default_rng(0).integers(0, 256, (64, 112, 112, 3), np.uint8)
+    expected = edge_map(images, 112, 112)
+    with ThreadPoolExecutor(2) as threads:
+        for found in threads.map(lambda _: edge_map(images, 112, 112), range(4)):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_the_ceiling_knows_the_truth_as_well_as_its_cells():
