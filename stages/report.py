@@ -18,7 +18,7 @@ from stages.datasets.score_tables import COLUMNS
 from stages.datasets.tiles import open_tiles
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
 from stages.figures.report.published import Ours, classification_rows, known_data_sets, published_tables
-from stages.figures.report.tables import flat, html_table, percent_text
+from stages.figures.report.tables import flat, html_table
 from stages.figures.report.verdict import verdict_sentences
 from stages.figures.report.viewer import (
     ViewerMaps,
