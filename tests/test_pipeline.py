@@ -271,7 +271,7 @@ def test_a_grid_of_experiments_is_shown_applied_and_branched(copy: Copy) -> None
     assert f"{CNN}.val_average_precision" in rows["slow"]
 
     copy.dvc("exp", "apply", "slow")
-    assert copy.params()["model"]["lr"] == 2e-5
+    assert float(copy.params()["model"]["lr"]) == 2e-5  # written as 2e-05, which PyYAML alone takes for text
     assert json.loads((copy.folder / f"metrics/train/{CNN}.json").read_text())[CNN]["lr"] == 2e-5
     copy.dvc("exp", "branch", "quick", "quicker")
-    assert yaml.safe_load(copy.run("git", "show", "quicker:params.yaml"))["model"]["lr"] == 5e-4
+    assert float(yaml.safe_load(copy.run("git", "show", "quicker:params.yaml"))["model"]["lr"]) == 5e-4
