@@ -8,16 +8,21 @@ a folder of clean templates, exact masks are derived from them into data/raw/<na
 
 import dataclasses
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.boards.write import generate_boards
-from stages.datasets.fetch import fetch_kaggle
-from stages.datasets.origin import SOURCE_FILE, describe_source
+from stages.datasets.fetch import Fetched, fetch_kaggle, unpack_fetched
+from stages.datasets.origin import describe_source
 from stages.datasets.sources import Source, find_root, find_source
 from stages.datasets.templates import MASKS, derive_masks, find_templates
+from stages.datasets.unused import SOURCE_FILE, in_words
 from stages.runtime.command import run_stage
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
 from stages.runtime.paths import raw_folder
@@ -30,45 +35,75 @@ def download(params: Params) -> str:
     target, root = raw_folder(params.dataset), find_root(params.dataset)
     if params.dataset.root and root.resolve().is_relative_to(target.resolve()):
         raise InputError(f"params.yaml: dataset.root is {root}, which this stage overwrites; move your copy elsewhere")
+    archive = None
     with new_folder(target) as folder:
-        origin = _obtain(params, source, folder)
+        if params.dataset.root:
+            origin = {"origin": "local copy"}
+        elif source.package:
+            origin = {"origin": "installed package"}
+        elif source.generated:
+            generate_boards(params.boards, folder)
+            origin = {"origin": "generated", "parameters": dataclasses.asdict(params.boards)}
+        else:
+            fetched = _fetch(params.dataset, source)
+            archive, origin = fetched.archive, fetched.origin
+            unpack_fetched(fetched, folder, params.dataset.archive_sha256)
         root = root if params.dataset.root or source.package else folder
-        bad = BadFiles(params.dataset.on_bad_file == "skip")
-        images = source.read(root, params.dataset, bad)
-        record = describe_source(name, source, root, images, bad) | origin
-        templates = find_templates(root, source.templates) if source.templates else None
-        if templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
-            workers = params.runtime.workers or os.cpu_count() or 1
-            record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad)
-            record["left_out"] = bad.skipped
-        write_json(folder / SOURCE_FILE, record)
-    return _line(name, record)
+        with _named(folder, target, archive):
+            record = _describe(params, source, root, folder, BadFiles(_skips(params), (str(folder), str(target))))
+        write_json(folder / SOURCE_FILE, record | origin)
+    if archive:
+        shutil.rmtree(_cache(params.dataset))
+    return _line(name, record | origin)
 
 
-def _obtain(params: Params, source: Source, folder: Path) -> dict[str, Any]:
-    """Fill `folder` unless the user or a package has a copy, and return where the data set comes from."""
-    if params.dataset.root:
-        return {"origin": "local copy"}
-    if source.package:
-        return {"origin": "installed package"}
-    if source.generated:
-        generate_boards(params.boards, folder)
-        return {"origin": "generated", "parameters": dataclasses.asdict(params.boards)}
-    assert source.kaggle is not None, params.dataset.name  # find_root sees to it
-    cache = raw_folder(params.dataset).with_name(f".{params.dataset.name}.download")
-    return fetch_kaggle(source.kaggle, folder, cache, params.dataset.archive_sha256)
+def _describe(params: Params, source: Source, root: Path, folder: Path, bad: BadFiles) -> dict[str, Any]:
+    """Read the data set below `root` and return its record; derive masks into `folder` where it has templates."""
+    images = source.read(root, params.dataset, bad)
+    record = describe_source(params.dataset.name, source, root, images, bad)
+    templates = find_templates(root, source.templates) if source.templates else None
+    if templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
+        workers = params.runtime.workers or os.cpu_count() or 1
+        record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad)
+        record["left_out"] = bad.skipped
+    return record
+
+
+@contextmanager
+def _named(folder: Path, target: Path, archive: Path | None) -> Iterator[None]:
+    """Name files in errors by what the user knows: the archive that they came in, or the folder that they will be in."""
+    try:
+        yield
+    except InputError as error:
+        if str(folder) not in str(error):
+            raise
+        text = str(error).replace(str(folder), str(archive or target))
+        kept = f" (the archive {archive} stays: no run fetches it again)" if archive else ""
+        raise InputError(text + kept) from None
+
+
+def _fetch(dataset: Dataset, source: Source) -> Fetched:
+    assert source.kaggle is not None, dataset.name  # find_root sees to it
+    return fetch_kaggle(source.kaggle, _cache(dataset))
+
+
+def _cache(dataset: Dataset) -> Path:
+    return raw_folder(dataset).with_name(f".{dataset.name}.download")
+
+
+def _skips(params: Params) -> bool:
+    return params.dataset.on_bad_file == "skip"
 
 
 def _line(name: str, record: dict[str, Any]) -> str:
     line = f"download: {name}: {record['images']} images ({record['origin']}, {record['bytes'] / 1e6:.1f} MB)"
-    if unused := record["annotations_without_image"]:
-        line += f", {unused} annotations without image left out"
     if record["left_out"]:
         line += f", {len(record['left_out'])} bad files left out"
     if masks := record.get("masks"):
         unclear = sum(masks["boxes_without_change"].values())
         line += f", exact masks of {masks['boxes'] - unclear} of {masks['boxes']} boxes"
-    return line
+    unused = in_words({reason: item["files"] for reason, item in record["not_used"].items()})
+    return "; ".join([line, *record["notes"], *([unused] if unused else [])])
 
 
 if __name__ == "__main__":

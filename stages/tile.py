@@ -9,6 +9,7 @@ from stages.datasets.sources import find_root, find_source
 from stages.datasets.templates import MASKS, attach_masks
 from stages.datasets.tiles import open_tiles
 from stages.datasets.tiling import make_tiles
+from stages.datasets.unused import counted, find_unused, in_words
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
 from stages.runtime.paths import TILE_METRICS, raw_folder, tiles_folder
@@ -20,16 +21,19 @@ def tile(params: Params) -> str:
     start = time.perf_counter()
     name = params.dataset.name
     bad_files = BadFiles(params.dataset.on_bad_file == "skip")
-    images = find_source(name).read(find_root(params.dataset), params.dataset, bad_files)
+    source, root = find_source(name), find_root(params.dataset)
+    images = source.read(root, params.dataset, bad_files)
     images = attach_masks(images, raw_folder(params.dataset) / MASKS, bad_files)
+    unused = find_unused(root, images, bad_files.skipped, source.templates, source.described_by)
     with new_folder(tiles_folder(name)) as folder:
         workers = params.runtime.workers or os.cpu_count() or 1
         index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files)
-    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped)
+    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped, counted(unused))
     write_json(TILE_METRICS, {name: counts})
     line = f"tile: {name}: {counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"
     left_out = f", {len(bad_files.skipped)} bad images left out (see {TILE_METRICS})" if bad_files.skipped else ""
-    return f"{line}{left_out}, {time.perf_counter() - start:.1f} s"
+    not_used = f", {words}" if (words := in_words(counted(unused))) else ""
+    return f"{line}{left_out}{not_used}, {time.perf_counter() - start:.1f} s"
 
 
 if __name__ == "__main__":

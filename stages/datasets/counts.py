@@ -1,22 +1,27 @@
 """What a set of tiles holds, in numbers for metrics/tile.json."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 
-def count_tiles(index: pd.DataFrame, truths: tuple[str, ...], skipped: list[dict[str, str]]) -> dict[str, Any]:
+def count_tiles(
+    index: pd.DataFrame, truths: tuple[str, ...], skipped: list[dict[str, str]], not_used: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the numbers of images, groups, tiles, defective tiles and tiles of each class, and what is known of them.
 
     Args:
         index: the tile index.
         truths: kinds of truth that the tiles have.
+        not_used: number of files that no image uses, by reason.
         skipped: {"file", "reason"} of each image that was left out (`dataset.on_bad_file: skip`).
 
     Returns:
         `images` and `groups` of which there are tiles; `duplicates`: images whose pixels another one has, too;
         `tiles`, `defective`; `classes`: tiles by `defect_class`; `annotation`: tiles by what decided their label (mask,
-        boxes or label); `truths`, "" by labels alone; `skipped`: reason by file.
+        boxes or label); `truths`, "" by labels alone; `skipped`: reason by file;
+        `not_used` as given.
     """
     images = index.drop_duplicates("source")
     return {
@@ -28,5 +33,6 @@ def count_tiles(index: pd.DataFrame, truths: tuple[str, ...], skipped: list[dict
         "classes": index["defect_class"].value_counts().sort_index().to_dict(),
         "annotation": index["annotation"].value_counts().sort_index().to_dict(),
         "truths": ", ".join(truths),  # DVC shows no lists
+        "not_used": dict(not_used),
         "skipped": {item["file"]: item["reason"] for item in skipped},
     }

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_bytes
-from stages.datasets.layout import GOOD, child_folder, describe_images, find_one_layout, images_below
+from stages.datasets.layout import GOOD, describe_images, find_one_layout, images_below
+from stages.datasets.tree import child_folder
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 

@@ -4,37 +4,44 @@ import contextlib
 import importlib
 import io
 import shutil
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from stages.datasets.archives import unpack
 from stages.runtime.errors import InputError
-from stages.runtime.records import DISK_TROUBLE
+from stages.runtime.records import DISK_TROUBLE, read_json, write_json
 
 OWN_COPY = "or set dataset.root to your own copy"
 
 
-def fetch_kaggle(slug: str, folder: Path, cache: Path, expected_sha256: str | None = None) -> dict[str, Any]:
-    """Download the data set `slug` (owner/name) from Kaggle, unpack it into `folder` and return where it came from.
+@dataclass(frozen=True)
+class Fetched:
+    """A complete archive, and what SOURCE.json says about where it comes from."""
 
-    The archive arrives in `cache`, which outlives a failed or killed run: the client resumes there when the server's
-    ETag and length are unchanged, else it starts again. It checks the bytes that arrive against Content-Length. A
-    damaged or hostile archive is removed, so that the next run fetches it anew; after success the cache is removed.
+    archive: Path
+    origin: dict[str, Any]
+
+
+def fetch_kaggle(slug: str, cache: Path) -> Fetched:
+    """Download the data set `slug` (owner/name) from Kaggle unless its present version is in `cache` already.
+
+    The archive stays in `cache`, which outlives a failed or killed run: the client resumes there when the server's
+    ETag and length are unchanged, else it starts again. It checks the bytes that arrive against Content-Length. An
+    archive that is complete has a record beside it and is not fetched again; whoever could use it removes `cache`.
 
     Args:
         slug: owner/name.
-        folder: existing folder that takes the content.
-        cache: folder for the archive, on the same disk.
-        expected_sha256: of the archive; None: not checked.
+        cache: folder for the archive.
 
     Returns:
-        origin, version (Kaggle's number, None if unknown), licence_at_origin (its name there), archive_bytes,
-        archive_sha256.
+        The archive, and origin, version (Kaggle's number, None if unknown), licence_at_origin (its name there),
+        archive_bytes, archive_sha256.
 
     Raises:
-        InputError: no or wrong credentials, no network, no such data set, not enough disk, or an archive that is
-            damaged, hostile or not the expected one. The message names dataset.root, which needs no download.
+        InputError: no or wrong credentials, no network, no such data set, or not enough disk. The message names
+            dataset.root, which needs no download.
     """
     about, archive = _download(slug, cache)
     with archive.open("rb") as file:
@@ -46,22 +53,46 @@ def fetch_kaggle(slug: str, folder: Path, cache: Path, expected_sha256: str | No
         "archive_bytes": archive.stat().st_size,
         "archive_sha256": digest,
     }
+    write_json(_record_of(archive), origin)
+    return Fetched(archive, origin)
+
+
+def unpack_fetched(fetched: Fetched, folder: Path, expected_sha256: str | None = None) -> None:
+    """Unpack the archive into `folder`.
+
+    A damaged or hostile archive is removed, so that the next run fetches it anew. One that is only not the expected
+    one stays.
+
+    Raises:
+        InputError: the archive is damaged, hostile or not the expected one.
+    """
+    archive, digest = fetched.archive, fetched.origin["archive_sha256"]
+    if expected_sha256 not in (None, digest):
+        raise InputError(
+            f"{archive}: its SHA-256 is {digest}, but dataset.archive_sha256 is {expected_sha256}; the archive stays "
+            f"there: correct or null that parameter, {OWN_COPY}"
+        )
     try:
-        if expected_sha256 not in (None, digest):
-            raise InputError(
-                f"{archive.name}: its SHA-256 is {digest}, but dataset.archive_sha256 is {expected_sha256}; "
-                f"correct or null that parameter, {OWN_COPY}"
-            )
         unpack(archive, folder)
-    except InputError:
-        shutil.rmtree(cache)
-        raise
-    shutil.rmtree(cache)
-    return origin
+    except InputError as error:
+        shutil.rmtree(archive.parent)
+        raise InputError(f"{error} (the archive, {archive}, is removed)") from None
+
+
+def _record_of(archive: Path) -> Path:
+    return archive.with_suffix(".json")
+
+
+def _is_complete(archive: Path) -> bool:
+    """Return whether an earlier run had the whole archive, of which nothing is lost since."""
+    try:
+        return archive.stat().st_size == read_json(_record_of(archive))["archive_bytes"]
+    except (OSError, InputError, KeyError):
+        return False
 
 
 def _download(slug: str, cache: Path) -> tuple[Any, Path]:
-    """Return what Kaggle says about the data set, and its complete archive in `cache`/<version>.
+    """Return what Kaggle says about the data set, and its whole archive in `cache`/<version>.
 
     The version is part of the path because the client takes any local file that is not shorter than the archive for
     the archive.
@@ -74,6 +105,8 @@ def _download(slug: str, cache: Path) -> tuple[Any, Path]:
             api = importlib.import_module("kaggle").api
             about = _describe(api, slug)
             archive = cache / str(about.current_version_number) / f"{slug.split('/')[1]}.zip"
+            if _is_complete(archive):
+                return about, archive
             archive.parent.mkdir(parents=True, exist_ok=True)
             missing_bytes = (about.total_bytes or 0) - (archive.stat().st_size if archive.is_file() else 0)
             free_bytes = shutil.disk_usage(archive.parent).free

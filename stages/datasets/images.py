@@ -12,7 +12,7 @@ import PIL.Image
 
 from stages.runtime.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 MAX_IMAGE_BYTES = 2**30
 MAX_PIXELS = 2**28  # 16,384 x 16,384; decoded, that is 768 MiB
 MASK_THRESHOLD = 127  # grey values at mask edges come from smoothing or JPEG; above this a pixel is defect
@@ -44,6 +44,18 @@ class Polygon:
 
 
 @dataclass(frozen=True)
+class Bitmap:
+    """An annotated region pixel by pixel: `bits` are height x width pixels from (x, y), rows packed by np.packbits."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    bits: bytes
+    name: str
+
+
+@dataclass(frozen=True)
 class SourceImage:
     """One image file and everything that its data set says about it.
 
@@ -58,7 +70,9 @@ class SourceImage:
         has_mask: the data set has an exact truth, as mask files or polygons; with neither, nothing here is defective.
         annotated_shape: (height, width) that the annotation claims; None when it claims none.
         polygons: exact outlines of the defects, in place of a mask file.
-        official: the part that the publisher put the image in, "train" or "test"; None where there are no parts.
+        bitmaps: exact regions of the defects, in place of a mask file or beside polygons.
+        official: the part that the publisher put the image in, "train", "val" or "test"; None where there are no parts.
+        annotation: the file that says where the defects are, if any.
     """
 
     path: Path
@@ -71,7 +85,9 @@ class SourceImage:
     has_mask: bool
     annotated_shape: tuple[int, int] | None = None
     polygons: tuple[Polygon, ...] = ()
-    official: Literal["train", "test"] | None = None
+    bitmaps: tuple[Bitmap, ...] = ()
+    official: Literal["train", "val", "test"] | None = None
+    annotation: Path | None = None
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -101,7 +117,7 @@ def read_mask(path: Path, height: int, width: int) -> np.ndarray:
 
 
 def exact_mask(image: SourceImage, height: int, width: int) -> np.ndarray | None:
-    """Return the exact truth of an image as H W bool, from its mask file or its polygons; None where it has none.
+    """Return the exact truth of an image as H W bool: its mask file, else its polygons and bitmaps; None without any.
 
     A polygon marks the pixels whose centre is inside by the even-odd rule; one so thin that it holds no centre marks
     the pixels that it runs through. Each is filled on its own, so overlaps add up.
@@ -111,7 +127,14 @@ def exact_mask(image: SourceImage, height: int, width: int) -> np.ndarray | None
     """
     if not image.has_mask:
         return None
-    mask = read_mask(image.mask, height, width) if image.mask else _fill(image.polygons, height, width)
+    if image.mask:
+        mask = read_mask(image.mask, height, width)
+    else:
+        mask = _fill(image.polygons, height, width)
+        for bitmap in image.bitmaps:
+            packed = np.frombuffer(bitmap.bits, np.uint8).reshape(bitmap.height, -1)
+            place = np.s_[bitmap.y : bitmap.y + bitmap.height, bitmap.x : bitmap.x + bitmap.width]
+            mask[place] |= np.unpackbits(packed, axis=1, count=bitmap.width).view(bool)
     if image.defect_class == "good" and mask.any():
         raise InputError(
             f"{image.mask or image.path}: marks defects, but the image counts as good; correct it (dataset.root)"

@@ -1,35 +1,57 @@
-"""Finding a publisher's layout in the folder that the user points at, or a little below, and describing its images."""
+"""What folders and files are called in data sets, and finding a layout in the user's folder or a little below it."""
 
-import os
 import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path, PurePath
+from typing import Literal
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, SourceImage
+from stages.datasets.tree import child_folders, files_below
+from stages.runtime.data_params import GOOD_NAMES
 from stages.runtime.errors import InputError
 
 DEPTH = 2  # archives often wrap their content in one or two folders
 GOOD = "good"  # the class of what has no defect; no kind of defect may be called so
+
+# Names of folders, in lower case.
+IMAGE_FOLDERS = frozenset({"images", "image", "imgs", "img", "jpegimages"})
+ANNOTATION_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "xml", "xmls", "json", "jsons"})
+MASK_FOLDERS = frozenset({"masks", "mask", "ground_truth", "groundtruth", "gt"})
+
+Part = Literal["train", "val", "test"]
+PARTS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+_ROBOFLOW = re.compile(r"\.rf\.\w+(?=\.\w+$)")  # what Roboflow appends to tell the augmented copies of an image apart
 
 
 def find_layout(root: Path, matches: Callable[[Path], bool], looked_for: str) -> list[Path]:
     """Return the folders that match, sorted, at the smallest depth (root, one below, two below) that has any.
 
     Raises:
-        InputError: root is missing or not a folder, or nothing matches; the message says what was looked for.
+        InputError: root is missing or not a folder, or nothing matches; the message says what was looked for and what
+            is there.
     """
-    if not root.is_dir():
-        problem = "is not a folder" if root.exists() else "is not there"
-        raise InputError(f"{root}: {problem}; set dataset.root to a folder that has {looked_for}")
-    level = [root]
+    level = [existing(root, looked_for)]
     for _ in range(DEPTH + 1):
         found = [folder for folder in level if matches(folder)]
         if found:
             return found
         level = [child for folder in level for child in child_folders(folder)]
+    there = [f"{child.name}/" for child in child_folders(root)]
+    listed = f"it has {', '.join(there[:5])}{' ...' if len(there) > 5 else ''}" if there else "it has no folders"
     raise InputError(
-        f"{root}: no {looked_for}, neither there nor up to {DEPTH} folders below; set dataset.root to a folder that has"
+        f"{root}: no {looked_for}, neither there nor up to {DEPTH} folders below ({listed}); set dataset.root to a "
+        "folder that has, or dataset.name to what it is"
     )
 
 
@@ -39,49 +61,31 @@ def find_one_layout(root: Path, matches: Callable[[Path], bool], looked_for: str
     Raises:
         InputError: none matches, or more than one does and the user has to choose.
     """
-    found = find_layout(root, matches, looked_for)
+    return only(find_layout(root, matches, looked_for), root, looked_for)
+
+
+def only(found: list[Path], root: Path, looked_for: str) -> Path:
+    """Return the one folder that was found.
+
+    Raises:
+        InputError: there are more.
+    """
     if len(found) > 1:
-        names = ", ".join(folder.relative_to(root).as_posix() for folder in found)
+        names = ", ".join(folder.relative_to(root).as_posix() for folder in found[:20])
         raise InputError(f"{root}: {len(found)} folders have {looked_for} ({names}); set dataset.root to one of them")
     return found[0]
 
 
-def child_folders(folder: Path) -> list[Path]:
-    """Return the folders directly in `folder`, sorted, without hidden ones.
+def existing(root: Path, looked_for: str) -> Path:
+    """Return `root`.
 
     Raises:
-        InputError: the folder cannot be listed.
+        InputError: it is missing or not a folder.
     """
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror or error}); check dataset.root") from None
-
-
-def child_folder(folder: Path, name: str) -> Path | None:
-    """Return the child folder of that name in any case (`images`, `IMAGES`), or None."""
-    return next((child for child in child_folders(folder) if child.name.lower() == name), None)
-
-
-def files_below(folder: Path, suffixes: frozenset[str] | None = None) -> list[Path]:
-    """Return the files below `folder` with one of the (lower case) suffixes, or all, sorted by posix path.
-
-    Hidden files and folders are passed over, links to folders are not followed.
-
-    Raises:
-        InputError: a folder cannot be listed.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); check dataset.root") from None
-
-    files = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(parent) / name for name in names if not name.startswith(".")]
-        files += [path for path in paths if suffixes is None or path.suffix.lower() in suffixes]
-    return sorted(files, key=Path.as_posix)
+    if not root.is_dir():
+        problem = "is not a folder" if root.exists() else "is not there"
+        raise InputError(f"{root}: {problem}; set dataset.root to a folder that has {looked_for}")
+    return root
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -90,10 +94,33 @@ def images_below(folder: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    images = files_below(folder, IMAGE_SUFFIXES)
+    return some_images(files_below(folder, IMAGE_SUFFIXES), folder)
+
+
+def some_images(images: list[Path], folder: Path) -> list[Path]:
+    """Return the images that were found in `folder`.
+
+    Raises:
+        InputError: there is none.
+    """
     if not images:
         raise InputError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in it or below; see dataset.root")
     return images
+
+
+def part_of(inside: PurePath) -> Part | None:
+    """Return which of the publisher's parts a path (relative to the data set) lies in: its first folder named so."""
+    return next((PARTS[name.lower()] for name in inside.parts[:-1] if name.lower() in PARTS), None)
+
+
+def stem_of(path: PurePath) -> str:
+    """Return a file's name without suffix, to compare names by; see `composed`."""
+    return composed(path.stem)
+
+
+def composed(name: str) -> str:
+    """Return a name with its accents composed, which macOS writes apart from their letters."""
+    return unicodedata.normalize("NFC", name)
 
 
 def describe_images(
@@ -108,9 +135,9 @@ def describe_images(
     for path in paths:
         source = path.relative_to(base).as_posix()
         try:
-            images.append(describe(path, _printable(source, path)))
+            images.append(describe(path, _plain(source, path)))
         except InputError as error:
-            bad.refuse(error, _escaped(source))
+            bad.refuse(error, escaped(source))
             refused += 1
     if not images:
         raise InputError(f"{base}: all {refused} images were left out (dataset.on_bad_file: skip); correct them")
@@ -120,38 +147,55 @@ def describe_images(
 def group_of(source: str, pattern: str | None) -> str:
     """Return the group of a file name: what the parentheses of `dataset.group_pattern` match, joined by "-".
 
-    Without parentheses it is the whole match; without a pattern every image is a group of its own.
+    Without parentheses it is the whole match; without a pattern every image is a group of its own, but for the
+    augmented copies that Roboflow makes of an image, `<name>.rf.<digits>.jpg`, which are one.
 
     Raises:
         InputError: the pattern does not occur in the name.
     """
     if pattern is None:
-        return source
+        return _ROBOFLOW.sub("", source)
     match = re.search(pattern, source)
     if match is None:
         raise InputError(f"{source}: dataset.group_pattern {pattern!r} does not occur in this name; make it match")
     return "-".join(part for part in match.groups() if part is not None) or match.group()
 
 
-def defect_name(text: str, where: str) -> str:
+def defect_name(text: str, where: str, good_names: Collection[str] = GOOD_NAMES) -> str:
     """Return the name of a kind of defect, without white space around it.
 
     Raises:
-        InputError: it is empty, not printable, longer than 100 characters, or "good".
+        InputError: it is empty, not printable, longer than 100 characters, or means good.
     """
     name = text.strip()
     if not name:
         raise InputError(f"{where} is missing; name the kind of defect")
-    if name == GOOD or len(name) > 100 or not name.isprintable():
-        raise InputError(f"{where} is {_escaped(name)[:100]!r}, which cannot be a kind of defect; rename it")
+    if means_good(name, good_names):
+        raise InputError(
+            f"{where} is {name!r}, which cannot be a kind of defect because it means good (dataset.good_names); "
+            "rename it, or take it out where it marks nothing wrong"
+        )
+    if len(name) > 100 or not printable(name):
+        raise InputError(f"{where} is {escaped(name)[:100]!r}, which cannot be a kind of defect; rename it")
     return name
 
 
-def _printable(source: str, path: Path) -> str:
-    if not source.isprintable():  # a line break would break records, a name that is not UTF-8 cannot be written to them
-        raise InputError(f"{_escaped(str(path))}: the name has characters that cannot be printed; rename it")
+def means_good(name: str, good_names: Collection[str]) -> bool:
+    """Return whether a folder or label of this name means good: "good" or one of `good_names`, in any case."""
+    return name.casefold() in {GOOD, *(good.casefold() for good in good_names)}
+
+
+def printable(text: str) -> bool:
+    """Return whether every character is printable or a space of any width, as macOS and Japanese file names have."""
+    return all(letter.isprintable() or unicodedata.category(letter) == "Zs" for letter in text)
+
+
+def escaped(text: str) -> str:
+    """Return the text, with escapes where it has characters that cannot be printed."""
+    return text if printable(text) else ascii(text)[1:-1]
+
+
+def _plain(source: str, path: Path) -> str:
+    if not printable(source):  # a line break would break records, a name that is not UTF-8 cannot be written to them
+        raise InputError(f"{escaped(str(path))}: the name has characters that cannot be printed; rename it")
     return source
-
-
-def _escaped(text: str) -> str:
-    return text if text.isprintable() else ascii(text)[1:-1]

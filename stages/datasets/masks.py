@@ -9,7 +9,8 @@ from pathlib import Path
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
-from stages.datasets.layout import child_folders, describe_images, files_below, find_one_layout
+from stages.datasets.layout import describe_images, find_one_layout
+from stages.datasets.tree import child_folders, files_below
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 

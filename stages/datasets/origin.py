@@ -6,19 +6,18 @@ from typing import Any
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
-from stages.datasets.layout import files_below
 from stages.datasets.sources import Source
+from stages.datasets.tree import files_below
+from stages.datasets.unused import SOURCE_FILE, find_unused, listed
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
-
-SOURCE_FILE = "SOURCE.json"
 
 
 def describe_files(root: Path) -> dict[str, Any]:
     """Return number of files, their bytes, and one SHA-256 over all of them below `root`.
 
     The hash is taken over a line "<posix path relative to root> <bytes> <SHA-256 of the content>" per file, sorted by
-    path; hidden files and SOURCE.json do not count.
+    path; what `list_files` passes over, and SOURCE.json, do not count.
 
     Raises:
         InputError: a file cannot be read.
@@ -35,7 +34,7 @@ def describe_files(root: Path) -> dict[str, Any]:
 
 
 def describe_source(name: str, source: Source, root: Path, images: list[SourceImage], bad: BadFiles) -> dict[str, Any]:
-    """Return what SOURCE.json says about the files below `root`, of which the reader made `images`, `bad` left out.
+    """Return what SOURCE.json says about the files below `root`, which the reader made `images` of.
 
     Raises:
         InputError: a file cannot be read.
@@ -45,7 +44,8 @@ def describe_source(name: str, source: Source, root: Path, images: list[SourceIm
         "licence": source.licence,
         "images": len(images),
         "left_out": bad.skipped,
-        "annotations_without_image": source.unused(root) if source.unused else 0,
+        "not_used": listed(find_unused(root, images, bad.skipped, source.templates, source.described_by)),
+        "notes": bad.notes,
         **describe_files(root),
     }
 

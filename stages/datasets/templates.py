@@ -20,7 +20,7 @@ import numpy as np
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, Box, SourceImage, read_image
-from stages.datasets.layout import child_folders
+from stages.datasets.tree import child_folders
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
 from stages.runtime.records import new_file

@@ -1,214 +1,145 @@
-"""Data sets annotated with boxes in Pascal VOC XML: HRIPCB, the generated boards (the same layout) and NEU-DET.
+"""Boxes in Pascal VOC XML, one file an image.
 
 Boxes in these files are pixel numbers that start at 1 and include the last pixel, so `xmin..xmax` becomes the half-open
-[xmin - 1, xmax); labelImg may write 0 for xmin, which is taken as 1. `<depth>` is ignored: NEU-DET says 1 although its
-JPEG files have three channels.
+[xmin - 1, xmax), and one pixel has xmin = xmax; labelImg may write 0 for xmin, which is taken as 1. `<depth>` is
+ignored: NEU-DET says 1 although its JPEG files have three channels.
 """
 
 import math
 import re
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from collections.abc import Collection
+from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box, SourceImage, read_bytes
-from stages.datasets.layout import (
-    GOOD,
-    child_folder,
-    defect_name,
-    describe_images,
-    files_below,
-    find_layout,
-    find_one_layout,
-    images_below,
-)
-from stages.runtime.data_params import Dataset
+from stages.datasets.images import Box, image_shape, read_bytes
+from stages.datasets.layout import defect_name
+from stages.datasets.marks import Marks, claimed_shape
+from stages.runtime.data_params import GOOD_NAMES
 from stages.runtime.errors import InputError
 
-LOOKED_FOR = "folders images/ and Annotations/ (VOC XML)"
 MAX_XML_BYTES = 2**23  # some 30,000 boxes
-MAX_PX = 10**6  # side of an image; larger numbers are mistakes
+# The parser knows no encoding of several bytes a character but Unicode's; these are decoded before.
+ENCODINGS = frozenset({"gbk", "gb2312", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"})
+
+_DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"'][^>]*\?>")
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """What one VOC file says: the image's height and width in pixels, and its boxes in file order."""
-
-    height: int
-    width: int
-    boxes: tuple[Box, ...]
-
-
-def read_boards(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
-    """Read the layout of HRIPCB: images/<Class>/*.jpg, Annotations/<Class>/*.xml and, where given, masks/<Class>/*.png.
-
-    The group is the number that the file name starts with: the board design, of which a folder holds many images that
-    differ in nothing but the painted defects. A name without such a number is a group of its own. An image without
-    XML is an error, XML without an image is left out (see `count_unused`).
-
-    Raises:
-        InputError: the layout, an image's XML or its mask is missing, or an XML is wrong.
-    """
-    folder = find_one_layout(root, _is_pair, LOOKED_FOR)
-    return _read_pairs([folder], folder, bad, group=_leading_number, named=_folder_of)
-
-
-def read_neu_det(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
-    """Read NEU-DET: IMAGES/*.jpg and ANNOTATIONS/*.xml, or train/ and validation/ with both in each.
-
-    Every image is its own group. The class is the one in the file's name (`<class>_<number>`: 300 images of each), as
-    the publisher and the paper count; of other names it is what the boxes say. 123 files hold boxes of another class
-    than their name: they tell where, not what. The publisher's train and validation folders are read as one set.
-
-    Raises:
-        InputError: the layout or an image's XML is missing, or an XML is wrong.
-    """
-    folders = find_layout(root, _is_pair, LOOKED_FOR)
-    base = folders[0] if len(folders) == 1 else root
-    return _read_pairs(folders, base, bad, group=None, named=_name_before_number)
-
-
-def count_unused(root: Path) -> int:
-    """Return how many XML files have no image, so that nothing is left out silently."""
-    unused = 0
-    for folder in find_layout(root, _is_pair, LOOKED_FOR):
-        image_folder, annotation_folder, _ = _parts(folder)
-        used = {_annotation_of(path, image_folder, annotation_folder) for path in images_below(image_folder)}
-        unused += len(set(files_below(annotation_folder, frozenset({".xml"}))) - used)
-    return unused
-
-
-def read_annotation(path: Path) -> Annotation:
+def read_annotation(path: Path, image: Path | None = None, good_names: Collection[str] = GOOD_NAMES) -> Marks:
     """Read one VOC file; entities and external references are never expanded.
 
+    Args:
+        path: the XML file.
+        image: its image, whose header says the size where the file does not.
+        good_names: names that no defect may have.
+
     Raises:
-        InputError: the file is missing, not XML, uses entities, has no size, or has a box that is incomplete, outside
-            the image or with min >= max.
+        InputError: the file is missing, not XML, uses entities, or has a box that is incomplete, outside the image or
+            with min > max.
     """
+    tree = _parse(path)
+    shape = _claimed_shape(tree, path)
+    if shape is None and image is None:
+        raise InputError(f"{path}: <size> is missing; correct the annotation")
+    height, width = shape or image_shape(image or path)
+    boxes: list[Box] = []
+    for number, item in enumerate(tree.iterfind("object"), 1):
+        where = f"{path}: object {number}"
+        name = defect_name(item.findtext("name") or "", f"{where}: <name>", good_names)
+        try:
+            boxes += [_box(corners, name, (height, width), where) for corners in _boxes_of(item, where)]
+        except InputError:
+            _check_size(path, image, shape)
+            raise
+    unread = "<polygon>" if tree.find("object/polygon") is not None else None
+    return Marks(tuple(boxes), shape=shape, unread=unread)
+
+
+def _parse(path: Path) -> Element:
     data = read_bytes(path, "annotation", MAX_XML_BYTES)
+    declared = _DECLARATION.match(data)
+    encoding = declared.group(1).decode().lower() if declared else "utf-8"
     try:
-        tree = fromstring(data)
+        if declared and encoding in ENCODINGS:
+            return fromstring(data[declared.end() :].decode(encoding))
+        return fromstring(data)
     except DefusedXmlException:
         raise InputError(f"{path}: the XML declares entities, which are never expanded; write it without") from None
     except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that does not exist
-        raise InputError(f"{path}: not readable as XML ({error}); correct or remove it and its image") from None
-    width, height = (_number(tree, f"size/{key}", path, "the image") for key in ("width", "height"))
-    if not (0 < width < MAX_PX and 0 < height < MAX_PX):
-        raise InputError(f"{path}: <size> says {width}x{height} px; expected the size of its image")
-    boxes = tuple(
-        _box(item, width, height, path, f"object {number}") for number, item in enumerate(tree.iterfind("object"), 1)
-    )
-    return Annotation(height, width, boxes)
+        reason = other_encoding(data) if encoding == "utf-8" else None
+        raise InputError(
+            f"{path}: not readable as XML ({reason or error}); correct or remove it and its image"
+        ) from None
 
 
-def _is_pair(folder: Path) -> bool:
-    return child_folder(folder, "images") is not None and child_folder(folder, "annotations") is not None
-
-
-def _parts(folder: Path) -> tuple[Path, Path, Path | None]:
-    images, annotations = child_folder(folder, "images"), child_folder(folder, "annotations")
-    assert images is not None, folder
-    assert annotations is not None, folder
-    return images, annotations, child_folder(folder, "masks")
-
-
-def _read_pairs(
-    folders: list[Path],
-    base: Path,
-    bad: BadFiles,
-    group: Callable[[str], str] | None,
-    named: Callable[[PurePath], str | None],  # an image's place in its folder -> the class that this names
-) -> list[SourceImage]:
-    pairs = {folder: _parts(folder) for folder in folders}
-    places = {path: folder for folder, (images, _, _) in pairs.items() for path in images_below(images)}
-    stems = Counter(path.with_suffix("") for path in places)
-
-    def describe(path: Path, source: str) -> SourceImage:
-        image_folder, annotation_folder, mask_folder = pairs[places[path]]
-        inside = path.relative_to(image_folder)
-        if stems[path.with_suffix("")] > 1:
-            raise InputError(f"{path}: another image has the same name but for its suffix; which one is annotated?")
-        xml = _annotation_of(path, image_folder, annotation_folder)
-        if xml is None:
-            raise InputError(
-                f"{path}: no annotation {inside.with_suffix('.xml').as_posix()} in {annotation_folder}; "
-                "a good image needs an XML without objects"
-            )
-        annotation = read_annotation(xml)
-        names = {box.name for box in annotation.boxes}
-        if not names:
-            defect_class = GOOD
-        elif (name := named(inside)) is not None:
-            defect_class = defect_name(name, f"{path}: the class in its name")
-        else:
-            defect_class = names.pop() if len(names) == 1 else ""
-        return SourceImage(
-            path=path,
-            source=source,
-            group=group(path.stem) if group else source,
-            defect_class=defect_class,
-            label=None,
-            boxes=annotation.boxes,
-            mask=_mask_of(inside, mask_folder, annotation),
-            has_mask=mask_folder is not None,
-            annotated_shape=(annotation.height, annotation.width),
-        )
-
-    return describe_images(places, base, describe, bad)
-
-
-def _annotation_of(image: Path, image_folder: Path, annotation_folder: Path) -> Path | None:
-    """Return the XML of an image: in the folder of the same name, else directly in the annotation folder."""
-    inside = image.relative_to(image_folder).with_suffix(".xml")
-    candidates = (annotation_folder / inside, annotation_folder / inside.name)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _mask_of(inside: Path, mask_folder: Path | None, annotation: Annotation) -> Path | None:
-    if mask_folder is None:
-        return None
-    mask = mask_folder / inside.with_suffix(".png")
-    if mask.is_file():
-        return mask
-    if annotation.boxes:
-        raise InputError(f"{mask}: missing, although the image has boxes and other images have masks; see dataset.root")
+def other_encoding(data: bytes) -> str | None:
+    """Return what is wrong with text that should be UTF-8 and is not: which encoding it seems to have; else None."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        try:
+            data.decode("gb18030")
+        except UnicodeDecodeError:
+            return "it is not UTF-8"
+        return "it is not UTF-8 but seems to be GBK; save it as UTF-8"
     return None
 
 
-def _folder_of(image: PurePath) -> str | None:
-    return image.parts[0] if len(image.parts) > 1 else None
+def _claimed_shape(tree: Element, path: Path) -> tuple[int, int] | None:
+    """Return the (height, width) of <size>, None where it is missing, empty or 0, as some tools leave it."""
+    texts = [(tree.findtext(f"size/{key}") or "").strip() for key in ("height", "width")]
+    try:
+        height, width = (float(text) if text else 0.0 for text in texts)
+        return claimed_shape(height or None, width or None)
+    except ValueError:
+        raise InputError(
+            f"{path}: <size> says {texts[1][:20]!r} x {texts[0][:20]!r}, not numbers of pixels; correct the annotation"
+        ) from None
 
 
-def _name_before_number(image: PurePath) -> str | None:
-    name = re.fullmatch(r"(\D+)_\d+", image.stem)
-    return name.group(1) if name else None
+def _boxes_of(item: Element, where: str) -> list[list[float]]:
+    """Return the corners of an object's boxes: one, or several of a kind, as some tools write them."""
+    boxes = item.findall("bndbox")
+    if not boxes:
+        tags = ", ".join(f"<{child.tag[:20]}>" for child in list(item)[:6]) or "nothing"
+        rotated = ", a rotated box; draw it upright" if item.find("robndbox") is not None else ""
+        raise InputError(f"{where}: no <bndbox>, but {tags}{rotated}; correct the annotation")
+    return [[_number(box, key, where) for key in ("xmin", "ymin", "xmax", "ymax")] for box in boxes]
 
 
-def _leading_number(stem: str) -> str:
-    number = re.match(r"\d+", stem)
-    return number.group() if number else stem
+def _box(corners: list[float], name: str, shape: tuple[int, int], where: str) -> Box:
+    height, width = shape
+    x_low, y_low, x_high, y_high = corners
+    text = f"box x {x_low:g}..{x_high:g}, y {y_low:g}..{y_high:g}"
+    if x_low > x_high or y_low > y_high:
+        raise InputError(f"{where}: {text}: min must not be more than max; correct the annotation")
+    # What is written with decimals may lie a fraction of a pixel outside.
+    if min(x_low, y_low) <= -1 or x_high >= width + 1 or y_high >= height + 1 or min(x_high, y_high) < 0.5:
+        raise InputError(f"{where}: {text} is outside the image of {width}x{height} px; correct the annotation")
+    (x_min, x_max), (y_min, y_max) = _pixels(x_low, x_high, width), _pixels(y_low, y_high, height)
+    return Box(x_min, y_min, x_max, y_max, name)
 
 
-def _box(item: Element, width: int, height: int, path: Path, where: str) -> Box:
-    x_min, y_min, x_max, y_max = (
-        _number(item, f"bndbox/{key}", path, where) for key in ("xmin", "ymin", "xmax", "ymax")
-    )
-    text = f"box x {x_min}..{x_max}, y {y_min}..{y_max}"
-    if x_min >= x_max or y_min >= y_max:
-        raise InputError(f"{path}: {where}: {text}: min must be less than max; correct the annotation")
-    if min(x_min, y_min) < 0 or x_max > width or y_max > height:
-        raise InputError(f"{path}: {where}: {text} is outside the image of {width}x{height} px; correct the annotation")
-    name = defect_name(item.findtext("name") or "", f"{path}: {where}: <name>")
-    return Box(max(x_min - 1, 0), max(y_min - 1, 0), x_max, y_max, name)
+def _pixels(low: float, high: float, length: int) -> tuple[int, int]:
+    first, last = (min(max(round(number), 1), length) for number in (low, high))
+    return first - 1, last
 
 
-def _number(item: Element, key: str, path: Path, where: str) -> int:
+def _check_size(path: Path, image: Path | None, claimed: tuple[int, int] | None) -> None:
+    """Say so where not a box but the size is wrong, which is looked up only when there is trouble."""
+    if image is None or claimed is None:
+        return
+    height, width = image_shape(image)
+    if (height, width) != claimed:
+        raise InputError(
+            f"{path}: <size> says {claimed[1]}x{claimed[0]} px but {image.name} is {width}x{height} px, so a box is "
+            "wrong; correct the annotation"
+        )
+
+
+def _number(item: Element, key: str, where: str) -> float:
     text = item.findtext(key)
     try:
         number = float(text or "")
@@ -216,5 +147,5 @@ def _number(item: Element, key: str, path: Path, where: str) -> int:
         number = math.nan
     if not abs(number) < 1e9:  # neither NaN nor infinite, and short enough to be quoted in a message
         problem = "is missing" if text is None else f"is {text[:20]!r}, not a number of pixels"
-        raise InputError(f"{path}: {where}: <{key}> {problem}; correct the annotation")
-    return round(number)
+        raise InputError(f"{where}: <bndbox/{key}> {problem}; correct the annotation")
+    return number

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from stages.runtime.convert import FRACTION, above, at_least, between
+from stages.runtime.convert import DISTINCT, FRACTION, above, at_least, between
 from stages.runtime.errors import InputError
+
+GOOD_NAMES = ("good", "ok", "normal", "negative", "no_defect", "defect_free", "non_defective")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Dataset:
     root: str | None
     on_bad_file: Literal["error", "skip"] = "error"
     unannotated: Literal["error", "good"] = "error"
+    good_names: Annotated[tuple[str, ...], DISTINCT] = GOOD_NAMES
     group_pattern: str | None = None
     defect_probability: Annotated[float, between(0, 1)] = 0.5
     archive_sha256: str | None = None

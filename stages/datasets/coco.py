@@ -1,0 +1,263 @@
+"""Data sets in COCO's JSON: one file lists many images, their defects and the names of kinds.
+
+Read here without pycocotools, which takes boxes and run lengths as they come, and compiles C for the latter.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from stages.datasets.annotated import without_outlines
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.images import IMAGE_SUFFIXES, Bitmap, Box, Polygon, SourceImage, image_shape
+from stages.datasets.layout import (
+    GOOD,
+    PARTS,
+    Part,
+    composed,
+    defect_name,
+    describe_images,
+    escaped,
+    existing,
+    group_of,
+    part_of,
+)
+from stages.datasets.marks import (
+    Marks,
+    bitmap_of,
+    bounds,
+    box_between,
+    check_corners,
+    check_inside,
+    claimed_shape,
+    clip,
+)
+from stages.datasets.polygons import load_json
+from stages.datasets.runs import lengths_of, mask_of
+from stages.datasets.shapes import outlines_of
+from stages.datasets.tree import files_below
+from stages.runtime.data_params import Dataset
+from stages.runtime.errors import InputError
+
+LOOKED_FOR = "images and a JSON file in COCO's format (images, annotations, categories)"
+MAX_JSON_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a JSON file: its number, name and claimed (height, width), and its annotations as they stand."""
+
+    file: Path
+    name: str
+    shape: tuple[int, int] | None
+    kinds: Mapping[int, str]
+    annotations: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+def read_coco(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
+    """Read every COCO file below `root` and the images that it lists; one that it lists without annotation is good.
+
+    An image is found by its `file_name`: the last folders of its path are those of the name, and where several are,
+    the one nearest to the JSON is meant. Outlines and run-length codes are exact truth where every annotation of the
+    data set has one; boxes are their bounds, else `bbox`. The publisher's part is the folder train/, val/, valid/ or
+    test/ that the image lies in, else the word in the JSON's name. Images that no JSON lists are not used.
+
+    Raises:
+        InputError: there is no such JSON, it is wrong, two list the same image, or an image is missing or ambiguous.
+    """
+    files = files_below(existing(root, LOOKED_FOR))
+    entries = [entry for path in files if path.suffix.lower() == ".json" for entry in _entries(path)]
+    if not entries:
+        raise InputError(f"{root}: no {LOOKED_FOR}; set dataset.root to a folder that has, or dataset.name")
+    named: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            named[composed(path.name)].append(path)
+    of_image: dict[Path, Entry] = {}
+    for entry in entries:
+        try:
+            path = _find(entry, named, root)
+            if path in of_image:
+                raise InputError(f"{path}: listed twice, by {of_image[path].file} and {entry.file}; keep one of them")
+        except InputError as error:
+            bad.refuse(error, escaped(entry.name)[:200])
+            continue
+        of_image[path] = entry
+    exact: list[bool] = []
+
+    def describe(path: Path, source: str) -> SourceImage:
+        entry = of_image[path]
+        marks = _marks(entry, path, options)
+        exact.extend([marks.exact] if marks.boxes else [])
+        names = {box.name for box in marks.boxes}
+        return SourceImage(
+            path=path,
+            source=source,
+            group=group_of(source, options.group_pattern),
+            defect_class=GOOD if not names else names.pop() if len(names) == 1 else "",
+            label=None,
+            boxes=marks.boxes,
+            mask=None,
+            has_mask=True,
+            annotated_shape=marks.shape,
+            polygons=marks.polygons,
+            bitmaps=marks.bitmaps,
+            official=part_of(path.relative_to(root)) or _part_in(entry.file.stem),
+            annotation=entry.file,
+        )
+
+    images = describe_images(of_image, root, describe, bad)
+    if exact and all(exact):
+        return images
+    if any(exact):
+        bad.note(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
+    return without_outlines(images)
+
+
+def _entries(path: Path) -> list[Entry]:
+    """Return the images of a JSON file; none where it is not COCO's."""
+    content = load_json(path, MAX_JSON_BYTES)
+    if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
+        return []
+    lists = [content["images"], content["annotations"], content.get("categories", [])]
+    if not all(isinstance(items, list) and all(isinstance(item, dict) for item in items) for items in lists):
+        raise InputError(f"{path}: images, annotations and categories are not lists of objects; correct it")
+    kinds: dict[int, str] = {}
+    for item in lists[2]:
+        number, name = _id(item, "id", f"{path}: categories"), item.get("name")
+        if number in kinds or not isinstance(name, str):
+            raise InputError(f"{path}: category {number} stands there twice or has no name; correct it")
+        kinds[number] = name
+    entries: dict[int, Entry] = {}
+    for item in lists[0]:
+        number, name = _id(item, "id", f"{path}: images"), item.get("file_name")
+        where = f"{path}: image {number}"
+        if number in entries or not isinstance(name, str) or not name:
+            raise InputError(f"{where} stands there twice or has no file_name; correct it")
+        entries[number] = Entry(path, name, _claimed_shape(item, where), kinds)
+    for place, item in enumerate(lists[1], 1):
+        where = f"{path}: annotation {place}"
+        number = _id(item, "image_id", where)
+        if number not in entries:
+            raise InputError(f"{where}: image_id {number} is not among the images; correct it")
+        entries[number].annotations.append((where, item))
+    return list(entries.values())
+
+
+def _find(entry: Entry, named: Mapping[str, Sequence[Path]], root: Path) -> Path:
+    parts = [part for part in PurePosixPath(entry.name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+    candidates = named.get(composed(parts[-1]), ()) if parts else ()
+    if not candidates:
+        raise InputError(f"{entry.file}: lists {escaped(entry.name)[:100]!r}, which is not there; see dataset.root")
+
+    def fits(path: Path) -> tuple[int, int, bool]:
+        """Count last folders that agree with the name, first ones that agree with the JSON's, and the part."""
+        inside, beside = path.relative_to(root).parts, entry.file.relative_to(root).parts
+        part = _part_in(entry.file.stem)
+        return (
+            _agreeing(inside[::-1], parts[::-1]),
+            _agreeing(inside[:-1], beside[:-1]),
+            part is not None and part == part_of(path.relative_to(root)),
+        )
+
+    ranks = {path: fits(path) for path in candidates}
+    best = [path for path in candidates if ranks[path] == max(ranks.values())]
+    if len(best) > 1:
+        raise InputError(
+            f"{entry.file}: {escaped(entry.name)[:100]!r} could be {best[0]} or {best[1]}; give file_name its folders"
+        )
+    return best[0]
+
+
+def _agreeing(first: Sequence[str], second: Sequence[str]) -> int:
+    count = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _part_in(stem: str) -> Part | None:
+    """Return the part that a JSON's name says: instances_train2017, valid, test_coco."""
+    words = "".join(letter if letter.isalpha() else " " for letter in stem.lower()).split()
+    return next((PARTS[word] for word in words if word in PARTS), None)
+
+
+def _marks(entry: Entry, image: Path, options: Dataset) -> Marks:
+    shape = entry.shape or (image_shape(image) if entry.annotations else (1, 1))
+    boxes: list[Box] = []
+    polygons: list[Polygon] = []
+    bitmaps: list[Bitmap] = []
+    exact = True
+    for where, item in entry.annotations:
+        number = _id(item, "category_id", where)
+        if number not in entry.kinds:
+            raise InputError(f"{where}: category_id {number} is not among the categories; correct it")
+        name = defect_name(entry.kinds[number], f"{where}: its category", options.good_names)
+        outline = item.get("segmentation")
+        if isinstance(outline, dict):
+            bitmap, box = _region(outline, name, shape, where)
+            bitmaps.append(bitmap)
+            boxes.append(box)
+        elif outline:
+            found = [
+                Polygon(clip(corners, shape), name)
+                for corners in outlines_of(outline, "polygon", "segmentation", shape, where)
+            ]
+            polygons += found
+            boxes += [bounds(polygon) for polygon in found]
+        else:
+            exact = False
+            boxes.append(_box(item.get("bbox"), shape, name, where))
+    check_corners(polygons, f"{entry.file}: {escaped(entry.name)[:100]!r}")
+    return Marks(tuple(boxes), tuple(polygons), tuple(bitmaps), entry.shape, exact)
+
+
+def _box(value: Any, shape: tuple[int, int], name: str, where: str) -> Box:
+    numbers = value if isinstance(value, list) and len(value) == 4 else []
+    if not numbers or not all(type(number) in (int, float) and abs(number) < 1e9 for number in numbers):
+        raise InputError(f"{where}: bbox is not x, y, width, height; correct it")
+    x, y, width, height = numbers
+    if width <= 0 or height <= 0:
+        raise InputError(f"{where}: bbox is {width:g} px wide and {height:g} px high; correct it")
+    corners = [(x, y), (x + width, y + height)]
+    check_inside(corners, shape, where)
+    return box_between(corners[0], corners[1], shape, name)
+
+
+def _region(code: Mapping[str, Any], name: str, shape: tuple[int, int], where: str) -> tuple[Bitmap, Box]:
+    counts, extent = code.get("counts"), code.get("size")
+    if extent != list(shape):
+        raise InputError(
+            f"{where}: its run lengths are of size {str(extent)[:30]} but the image is {list(shape)} (height, width)"
+        )
+    try:
+        lengths = lengths_of(counts) if isinstance(counts, str) else counts
+        if not isinstance(lengths, list) or not all(type(number) is int for number in lengths):
+            raise ValueError("counts is neither text nor a list of whole numbers")
+        mask: np.ndarray = mask_of(lengths, *shape)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{where}: its run lengths are wrong ({str(error)[:100]}); correct it") from None
+    region = bitmap_of(mask, 0, 0, name)
+    if region is None:
+        raise InputError(f"{where}: its run lengths mark nothing; remove it")
+    return region
+
+
+def _id(item: Mapping[str, Any], key: str, where: str) -> int:
+    value = item.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 10**18:
+        raise InputError(f"{where}: {key} is {ascii(value)[:20]}, not a whole number; correct it")
+    return value
+
+
+def _claimed_shape(item: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+    try:
+        return claimed_shape(item.get("height"), item.get("width"))
+    except ValueError as error:
+        raise InputError(f"{where}: height and width: {error}; correct them") from None

@@ -1,0 +1,135 @@
+"""Which annotation or mask belongs to which image: by name without suffix, and by the folders that both lie in."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from stages.datasets.images import IMAGE_SUFFIXES
+from stages.datasets.layout import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, stem_of
+from stages.runtime.errors import InputError
+
+MASK_ENDINGS = ("_mask", "-mask", "_gt", "_ground_truth", "_seg", "_label")
+_ROLES = IMAGE_FOLDERS | ANNOTATION_FOLDERS | MASK_FOLDERS
+
+Found = dict[Path, Path | InputError]
+
+
+def match_annotations(images: Sequence[Path], annotations: Iterable[Path], root: Path) -> Found:
+    """Return the annotation of every image that has one, or the reason why it cannot be told.
+
+    An annotation has the image's name without suffix. It lies beside the image; or in folders whose names are among
+    the image's, in that order (Annotations/train/x.xml or Annotations/x.xml for images/train/x.jpg; what says that
+    they are images, annotations or masks does not count), the one with most such folders; or, where no other image
+    has it by place, anywhere, when nothing else is called so.
+    """
+    by_stem = _by_stem(annotations, ("",))
+    found = _by_place(images, by_stem, root)
+    taken = {path for path in found.values() if isinstance(path, Path)}
+    for image in images:
+        if image not in found and (left := [path for path in by_stem[stem_of(image)] if path not in taken]):
+            found[image] = left[0] if len(left) == 1 else _ambiguous(image, left)
+    return _each_once(found)
+
+
+def match_masks(images: Sequence[Path], masks: Iterable[Path], root: Path) -> Found:
+    """Return the mask of every image that has one, or the reason why it cannot be told.
+
+    A mask has the image's name, with or without an ending such as `_mask`, and its place as in `match_annotations`,
+    but never just anywhere: published masks are numbered anew in each folder.
+    """
+    return _each_once(_by_place(images, _by_stem(masks, ("", *MASK_ENDINGS)), root))
+
+
+def in_mask_folder(path: Path, root: Path) -> bool:
+    """Return whether a folder between `root` and the file says that it holds masks."""
+    return any(name.lower() in MASK_FOLDERS for name in path.relative_to(root).parts[:-1])
+
+
+def masks_beside(files: Iterable[Path]) -> set[Path]:
+    """Return the image files that are a mask by their name: `x_mask.png` in the folder that has a picture `x`."""
+    named = {(path.parent, stem_of(path)) for path in files if path.suffix.lower() in IMAGE_SUFFIXES}
+    return {
+        path
+        for path in files
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and any((path.parent, stem) in named for stem in _without_endings(stem_of(path)))
+    }
+
+
+def twins(images: Iterable[Path]) -> Found:
+    """Return an error for every image beside which another has the same name but for the suffix: a mask, or a copy."""
+    beside: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for image in images:
+        beside[image.parent, stem_of(image)].append(image)
+    return {
+        image: InputError(
+            f"{image}: {_other(image, paths).name} beside it has the same name but for its suffix; keep one of two "
+            f"copies, and name a mask {image.stem}_mask{image.suffix} or put it into masks/"
+        )
+        for paths in beside.values()
+        if len(paths) > 1
+        for image in paths
+    }
+
+
+def _by_stem(files: Iterable[Path], endings: Sequence[str]) -> dict[str, list[Path]]:
+    named: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        stem = stem_of(path)
+        named[stem].append(path)
+        if len(endings) > 1:
+            for short in _without_endings(stem):
+                named[short].append(path)
+    return named
+
+
+def _without_endings(stem: str) -> list[str]:
+    return [
+        stem[: -len(ending)] for ending in MASK_ENDINGS if stem.lower().endswith(ending) and len(stem) > len(ending)
+    ]
+
+
+def _by_place(images: Sequence[Path], by_stem: dict[str, list[Path]], root: Path) -> Found:
+    found: Found = {}
+    for image in images:
+        candidates = by_stem.get(stem_of(image), [])
+        best = [path for path in candidates if path.parent == image.parent]
+        if not best:
+            folders = _folders(image, root)
+            fitting = [(len(own), path) for path in candidates if _within(own := _folders(path, root), folders)]
+            best = [path for length, path in fitting if length == max(fitting)[0]]
+        if best:
+            found[image] = best[0] if len(best) == 1 else _ambiguous(image, best)
+    return found
+
+
+def _folders(path: Path, root: Path) -> tuple[str, ...]:
+    return tuple(name.lower() for name in path.relative_to(root).parts[:-1] if name.lower() not in _ROLES)
+
+
+def _within(inner: Sequence[str], outer: Sequence[str]) -> bool:
+    """Return whether the names of `inner` occur in `outer` in their order."""
+    left = iter(outer)
+    return all(name in left for name in inner)
+
+
+def _each_once(found: Found) -> Found:
+    users: dict[Path, list[Path]] = defaultdict(list)
+    for image, path in found.items():
+        if isinstance(path, Path):
+            users[path].append(image)
+    return {
+        image: InputError(f"{image}: {path} could belong to it or to {_other(image, users[path])}; put it beside one")
+        if isinstance(path, Path) and len(users[path]) > 1
+        else path
+        for image, path in found.items()
+    }
+
+
+def _ambiguous(image: Path, files: Sequence[Path]) -> InputError:
+    names = ", ".join(str(path) for path in sorted(files)[:2])
+    return InputError(f"{image}: {len(files)} files could belong to it ({names}); put the right one beside the image")
+
+
+def _other(image: Path, images: Sequence[Path]) -> Path:
+    return next(other for other in images if other != image)

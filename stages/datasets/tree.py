@@ -1,0 +1,121 @@
+"""The files below a folder: links to folders followed, every folder once, what systems leave behind passed over."""
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.runtime.errors import InputError
+
+HIDDEN = "hidden"
+SYSTEM = "left by an operating system"
+AGAIN = "link to a folder that is read already"
+
+# Thumbnails and settings of Windows, macOS archives and network drives, in lower case.
+SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"})
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below a folder.
+
+    Attributes:
+        files: sorted by posix path.
+        passed_over: files, and folders with all that they hold, that are not looked at, by the reason.
+    """
+
+    files: tuple[Path, ...]
+    passed_over: Mapping[str, tuple[Path, ...]]
+
+
+def list_files(root: Path) -> Tree:
+    """Return the files below `root`.
+
+    A link to a folder is followed, so a data set may be put together from links. A folder is listed once, under its
+    own path rather than a link's where both lie below `root`; a link to a folder around `root` would never end.
+    Passed over: names that begin with a dot, and SYSTEM_NAMES.
+
+    Raises:
+        InputError: a folder cannot be listed.
+    """
+    files: list[Path] = []
+    passed_over: dict[str, list[Path]] = defaultdict(list)
+    around = {_identity(folder) for folder in root.resolve().parents}
+    listed: set[tuple[int, int]] = set()
+    folders, links = [root], list[Path]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop(links.index(min(links)))
+        identity = _identity(folder)
+        if identity in listed or identity in around:
+            passed_over[AGAIN].append(folder)
+            continue
+        listed.add(identity)
+        for entry in _entries(folder):
+            path = Path(entry.path)
+            if reason := _reason(entry.name):
+                passed_over[reason].append(path)
+            elif not _is_folder(entry):
+                files.append(path)
+            else:
+                (links if entry.is_symlink() else folders).append(path)
+    return Tree(
+        tuple(sorted(files, key=Path.as_posix)),
+        {reason: tuple(sorted(paths, key=Path.as_posix)) for reason, paths in sorted(passed_over.items())},
+    )
+
+
+def files_below(folder: Path, suffixes: frozenset[str] | None = None) -> list[Path]:
+    """Return the files below `folder` (see `list_files`) with one of the (lower case) suffixes, or all.
+
+    Raises:
+        InputError: a folder cannot be listed.
+    """
+    return [path for path in list_files(folder).files if suffixes is None or path.suffix.lower() in suffixes]
+
+
+def child_folders(folder: Path) -> list[Path]:
+    """Return the folders directly in `folder`, links to folders among them, sorted, without those passed over.
+
+    Raises:
+        InputError: the folder cannot be listed.
+    """
+    return sorted(Path(entry.path) for entry in _entries(folder) if not _reason(entry.name) and _is_folder(entry))
+
+
+def child_folder(folder: Path, *names: str) -> Path | None:
+    """Return the first child folder that has one of the (lower case) names in any case (`images`, `IMAGES`), or None.
+
+    Raises:
+        InputError: the folder cannot be listed.
+    """
+    return next((child for child in child_folders(folder) if child.name.lower() in names), None)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror or error}); check dataset.root") from None
+
+
+def _reason(name: str) -> str | None:
+    if name.startswith("."):
+        return HIDDEN
+    return SYSTEM if name.lower() in SYSTEM_NAMES else None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: reading it says so
+        return False
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror or error}); check dataset.root") from None
+    return status.st_dev, status.st_ino

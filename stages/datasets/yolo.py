@@ -1,0 +1,156 @@
+"""Boxes and outlines as YOLO's tools write them: a text file an image, fractions of its width and height.
+
+A line is `class x_centre y_centre width height`, or `class x y x y x y ...`, the corners of an outline (a rotated box
+is one of four). Classes are numbers; data.yaml, classes.txt, obj.names or Roboflow's _darknet.labels names them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.datasets.annotated import Format, read_annotated, sort_files
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.images import Box, Polygon, SourceImage, image_shape, read_bytes
+from stages.datasets.layout import defect_name, existing, group_of, some_images
+from stages.datasets.marks import Corners, Marks, bounds, box_between, check_corners, check_inside, clip
+from stages.datasets.matching import match_annotations
+from stages.datasets.tree import files_below
+from stages.runtime.data_params import Dataset
+from stages.runtime.errors import InputError
+
+LOOKED_FOR = "images, a text file for each (YOLO), and data.yaml or classes.txt"
+CLASS_LISTS = ("classes.txt", "obj.names", "classes.names", "_darknet.labels")
+CLASS_FILES = ("data.yaml", "data.yml", *CLASS_LISTS)
+MAX_TEXT_BYTES = 2**23
+FRACTION_ERROR = 1e-6  # what six digits may be above 1
+
+
+def read_yolo(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
+    """Read images and one text file each: images/**/x.jpg and labels/**/x.txt, or train/images and train/labels, ...
+
+    An empty file is a good image; one without a file is refused unless `dataset.unannotated` is good. Outlines are
+    exact truth where every line of the data set has one. Groups are made by `dataset.group_pattern`.
+
+    Raises:
+        InputError: no images below root, nothing names the classes, or a text file is missing, ambiguous or wrong.
+    """
+    files = files_below(existing(root, LOOKED_FOR))
+    content = sort_files(files, root, ".txt")
+    some_images(list(content.images), root)
+    found = match_annotations(content.images, content.annotations, root)
+    names = _class_names([path for path in files if path.name.lower() in CLASS_FILES], root, len(found), options)
+    form = Format(".txt", partial(_read, names=names), None, "an empty text file")
+    return read_annotated(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
+
+
+def _class_names(files: Sequence[Path], root: Path, annotations: int, options: Dataset) -> Mapping[int, str]:
+    if not files:
+        found = f" ({annotations} images have a text file)"
+        raise InputError(f"{root}: nothing names the classes{found}; add data.yaml or classes.txt (dataset.root)")
+    tables = {path: _read_names(path, options) for path in files}
+    first = files[0]
+    for path, names in tables.items():
+        if names != tables[first]:
+            raise InputError(f"{path}: names the classes otherwise than {first}; keep the right one (dataset.root)")
+    return tables[first]
+
+
+def _read_names(path: Path, options: Dataset) -> dict[int, str]:
+    """Return names by number; numbers of classes that mean good stay in, and are refused where they mark something."""
+    try:
+        text = read_bytes(path, "list of classes", MAX_TEXT_BYTES).decode("utf-8-sig")
+        if path.name.lower() in CLASS_LISTS:
+            return {number: name.strip() for number, name in enumerate(text.rstrip().splitlines())}
+        content = yaml.safe_load(text)
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{path}: not readable as a list of classes ({_line(error)}); correct it") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: no entry 'names'; correct it")
+    if "kpt_shape" in content:
+        raise InputError(f"{path}: these are keypoints (kpt_shape), which mark no area; export boxes or outlines")
+    names = content.get("names")
+    pairs: Any = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else None
+    wrong = InputError(f"{path}: names is neither a list of class names nor a mapping from numbers to them; correct it")
+    if pairs is None:
+        raise wrong
+    table = {}
+    for number, name in pairs:
+        if isinstance(number, bool) or not isinstance(number, int) or isinstance(name, bool):
+            raise wrong
+        if not isinstance(name, str | int):
+            raise wrong
+        table[number] = str(name)
+    return table
+
+
+def _read(path: Path, image: Path, options: Dataset, names: Mapping[int, str]) -> Marks:
+    data = read_bytes(path, "annotation", MAX_TEXT_BYTES)
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not readable as text; correct or remove it") from None
+    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    shape = image_shape(image) if rows else (1, 1)
+    boxes: list[Box] = []
+    polygons: list[Polygon] = []
+    for number, words in rows:
+        where = f"{path}: line {number}"
+        name = _name(words[0], names, options, where)
+        values = [_fraction(word, where) for word in words[1:]]
+        if len(values) == 4:
+            boxes.append(_box(values, shape, name, where))
+        elif len(values) >= 6 and len(values) % 2 == 0:
+            corners = _corners(values, shape)
+            check_inside(corners, shape, where)
+            polygons.append(Polygon(clip(corners, shape), name))
+            boxes.append(bounds(polygons[-1]))
+        else:
+            guess = ", as predictions with a confidence have" if len(values) == 5 else ""
+            raise InputError(
+                f"{where}: {len(words)} numbers{guess}; expected 5 (a box) or 7, 9, 11 ... (an outline); correct it"
+            )
+    check_corners(polygons, str(path))
+    return Marks(tuple(boxes), tuple(polygons), exact=len(polygons) == len(boxes))
+
+
+def _name(word: str, names: Mapping[int, str], options: Dataset, where: str) -> str:
+    try:
+        number = int(word)
+    except ValueError:
+        number = -1
+    if number not in names:
+        known = f"0 to {max(names)}" if names else "none"
+        raise InputError(f"{where}: class {ascii(word)[:20]} is not among those named ({known}); correct it")
+    return defect_name(names[number], f"{where}: the name of class {number}", options.good_names)
+
+
+def _fraction(word: str, where: str) -> float:
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not -FRACTION_ERROR <= number <= 1 + FRACTION_ERROR:
+        pixels = ", which looks like pixels" if number > 1 else ""
+        raise InputError(f"{where}: {ascii(word)[:20]} is not a fraction from 0 to 1{pixels}; correct it")
+    return number
+
+
+def _box(values: Sequence[float], shape: tuple[int, int], name: str, where: str) -> Box:
+    x, y, width, height = values
+    if width <= 0 or height <= 0:
+        raise InputError(f"{where}: a box of {width:g} x {height:g} of the image; correct it")
+    corners = _corners([x - width / 2, y - height / 2, x + width / 2, y + height / 2], shape)
+    check_inside(corners, shape, where)
+    return box_between(corners[0], corners[1], shape, name)
+
+
+def _corners(values: Sequence[float], shape: tuple[int, int]) -> Corners:
+    return [(x * shape[1], y * shape[0]) for x, y in zip(values[::2], values[1::2], strict=True)]
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
