@@ -39,7 +39,7 @@ def download(params: Params) -> str:
         templates = find_templates(root, source.templates) if source.templates else None
         if templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
             workers = params.runtime.workers or os.cpu_count() or 1
-            record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad)
+            record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad, params.dataset)
             record["left_out"] = bad.skipped
         write_json(folder / SOURCE_FILE, record)
     return _line(name, record)

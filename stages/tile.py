@@ -24,12 +24,13 @@ def tile(params: Params) -> str:
     images = attach_masks(images, raw_folder(params.dataset) / MASKS, bad_files)
     with new_folder(tiles_folder(name)) as folder:
         workers = params.runtime.workers or os.cpu_count() or 1
-        index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files)
-    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped)
+        index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files, params.dataset)
+    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped, bad_files.notes)
     write_json(TILE_METRICS, {name: counts})
     line = f"tile: {name}: {counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"
     left_out = f", {len(bad_files.skipped)} bad images left out (see {TILE_METRICS})" if bad_files.skipped else ""
-    return f"{line}{left_out}, {time.perf_counter() - start:.1f} s"
+    notes = "".join(f"; {count} images {note}" for note, count in counts["notes"].items())
+    return f"{line}{left_out}{notes}, {time.perf_counter() - start:.1f} s"
 
 
 if __name__ == "__main__":

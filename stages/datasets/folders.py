@@ -145,6 +145,7 @@ def _with_annotation(image: SourceImage, label: str, annotation: Path, options: 
         annotated_shape=shape,
         polygons=polygons,
         has_mask=annotation.suffix == ".json",
+        drawn_on="upright" if annotation.suffix == ".json" else None,
     )
 
 

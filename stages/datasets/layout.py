@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import IMAGE_SUFFIXES, SourceImage
+from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
 from stages.runtime.errors import InputError
 
 DEPTH = 2  # archives often wrap their content in one or two folders
@@ -85,12 +85,12 @@ def files_below(folder: Path, suffixes: frozenset[str] | None = None) -> list[Pa
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Return the image files below `folder`, sorted.
+    """Return the image files below `folder`, sorted, also those of formats that decoding will refuse by name.
 
     Raises:
         InputError: there is none.
     """
-    images = files_below(folder, IMAGE_SUFFIXES)
+    images = files_below(folder, IMAGE_SUFFIXES | UNREAD_SUFFIXES)
     if not images:
         raise InputError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in it or below; see dataset.root")
     return images

@@ -95,6 +95,7 @@ def read_polygon_images(
             has_mask=True,
             annotated_shape=shape,
             polygons=polygons,
+            drawn_on="upright" if keys is LABELME else None,
         )
 
     return describe_images(paths, root, describe, bad)

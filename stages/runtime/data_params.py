@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from stages.runtime.convert import FRACTION, above, at_least, between
 from stages.runtime.errors import InputError
 
+MaskValues = Literal["auto", "bright", "nonzero", "dark"]
+
 
 @dataclass(frozen=True)
 class AnnotationKeys:
@@ -37,6 +39,9 @@ class Dataset:
     unannotated: Literal["error", "good"] = "error"
     group_pattern: str | None = None
     defect_probability: Annotated[float, between(0, 1)] = 0.5
+    bit_depth: Literal[8, 10, 12, 14, 16] | None = None
+    masks: MaskValues = "auto"
+    exif: Literal["auto", "upright", "stored"] = "auto"
     archive_sha256: str | None = None
     derive_masks: bool = True
     keys: AnnotationKeys = dataclasses.field(default_factory=AnnotationKeys)
