@@ -37,6 +37,7 @@ def download(params: Params) -> str:
         raise InputError(f"params.yaml: dataset.root is {root}, which this stage overwrites; move your copy elsewhere")
     archive = None
     with new_folder(target) as folder:
+        origin: dict[str, Any]
         if params.dataset.root:
             origin = {"origin": "local copy"}
         elif source.package:
@@ -64,14 +65,14 @@ def _describe(params: Params, source: Source, root: Path, folder: Path, bad: Bad
     templates = find_templates(root, source.templates) if source.templates else None
     if templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
         workers = params.runtime.workers or os.cpu_count() or 1
-        record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad)
+        record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad, params.dataset)
         record["left_out"] = bad.skipped
     return record
 
 
 @contextmanager
 def _named(folder: Path, target: Path, archive: Path | None) -> Iterator[None]:
-    """Name files in errors by what the user knows: the archive that they came in, or the folder that they will be in."""
+    """Name files in errors by what the user knows: the archive that they came in, or the folder that is being made."""
     try:
         yield
     except InputError as error:
@@ -103,7 +104,7 @@ def _line(name: str, record: dict[str, Any]) -> str:
         unclear = sum(masks["boxes_without_change"].values())
         line += f", exact masks of {masks['boxes'] - unclear} of {masks['boxes']} boxes"
     unused = in_words({reason: item["files"] for reason, item in record["not_used"].items()})
-    return "; ".join([line, *record["notes"], *([unused] if unused else [])])
+    return "; ".join([line, *record["remarks"], *([unused] if unused else [])])
 
 
 if __name__ == "__main__":

@@ -24,16 +24,17 @@ def tile(params: Params) -> str:
     source, root = find_source(name), find_root(params.dataset)
     images = source.read(root, params.dataset, bad_files)
     images = attach_masks(images, raw_folder(params.dataset) / MASKS, bad_files)
-    unused = find_unused(root, images, bad_files.skipped, source.templates, source.described_by)
+    unused = counted(find_unused(root, images, bad_files.skipped, source.templates, source.described_by))
     with new_folder(tiles_folder(name)) as folder:
         workers = params.runtime.workers or os.cpu_count() or 1
-        index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files)
-    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped, counted(unused))
+        index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files, params.dataset)
+    counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped, bad_files.notes, unused)
     write_json(TILE_METRICS, {name: counts})
     line = f"tile: {name}: {counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"
     left_out = f", {len(bad_files.skipped)} bad images left out (see {TILE_METRICS})" if bad_files.skipped else ""
-    not_used = f", {words}" if (words := in_words(counted(unused))) else ""
-    return f"{line}{left_out}{not_used}, {time.perf_counter() - start:.1f} s"
+    notes = "".join(f"; {count} images {note}" for note, count in counts["notes"].items())
+    not_used = f"; {in_words(unused)}" if unused else ""
+    return f"{line}{left_out}{notes}{not_used}, {time.perf_counter() - start:.1f} s"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What happens to an image whose files are wrong: the stage stops, or the image is left out, counted and reported."""
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 
 from stages.runtime.errors import InputError
 
@@ -10,7 +12,8 @@ class BadFiles:
 
     Attributes:
         skipped: one {"file", "reason"} for each image left out, in the order in which they were refused.
-        notes: one line for each thing that a reader decided about the whole data set and the user should know.
+        notes: in how many images something was assumed or changed in reading, by what it was, for metrics/tile.json.
+        remarks: what a reader decided about the whole data set, for the download stage's line and SOURCE.json.
     """
 
     def __init__(self, skip: bool = False, rename: tuple[str, str] | None = None) -> None:
@@ -22,8 +25,9 @@ class BadFiles:
         """
         self._skip = skip
         self._rename = rename
+        self.remarks: list[str] = []
         self.skipped: list[dict[str, str]] = []
-        self.notes: list[str] = []
+        self.notes: Counter[str] = Counter()
 
     def refuse(self, error: InputError, file: str) -> None:
         """Raise the error, or under `skip` note that the image `file` is left out, with one warning line on stderr.
@@ -37,7 +41,16 @@ class BadFiles:
         self.skipped.append({"file": file, "reason": reason})
         print(f"warning: left out {file}: {reason}", file=sys.stderr)
 
-    def note(self, text: str) -> None:
-        """Keep a line for the user; the same one is kept once."""
-        if text not in self.notes:
-            self.notes.append(text)
+    def remark(self, text: str) -> None:
+        """Keep what a reader decided about the whole data set; the same words once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    def leave_out(self, files: Sequence[str], reason: str) -> None:
+        """Leave out images that are known to be wrong in the published data set, whatever `on_bad_file` says: one line.
+
+        `reason` is said of all of them.
+        """
+        if files:
+            self.skipped += [{"file": file, "reason": reason} for file in files]
+            print(f"warning: left out {len(files)} images, {files[0]} the first: {reason}", file=sys.stderr)

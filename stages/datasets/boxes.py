@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from stages.datasets.annotated import Content, Format, read_annotated, sort_files
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
 from stages.datasets.layout import (
@@ -19,6 +18,7 @@ from stages.datasets.layout import (
     some_images,
     stem_of,
 )
+from stages.datasets.pairs import Content, Format, read_pairs, sort_files
 from stages.datasets.tree import child_folder, files_below
 from stages.datasets.voc import read_annotation
 from stages.runtime.data_params import Dataset
@@ -27,9 +27,7 @@ from stages.runtime.errors import InputError
 LOOKED_FOR = "folders images/ and Annotations/ (VOC XML), or images with XML beside them"
 TEMPLATES = "PCB_USED"  # HRIPCB's clean boards, which are no images to inspect
 
-VOC = Format(
-    ".xml", lambda path, image, options: read_annotation(path, image, options.good_names), False, "XML without objects"
-)
+VOC = Format(".xml", read_annotation, False, "XML without objects")
 
 
 def read_boards(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
@@ -78,7 +76,7 @@ def _read(
     group: Callable[[Path, str], str],
     kind: Callable[[PurePath], str | None],
 ) -> list[SourceImage]:
-    return read_annotated(_find(root), VOC, options, bad, group, kind)
+    return read_pairs(_find(root), VOC, options, bad, group, kind)
 
 
 def _find(root: Path) -> Content:

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stages.datasets.annotated import sort_files
-from stages.datasets.images import IMAGE_SUFFIXES
 from stages.datasets.layout import (
     ANNOTATION_FOLDERS,
     IMAGE_FOLDERS,
     MASK_FOLDERS,
     PARTS,
+    PICTURE_SUFFIXES,
     Part,
     find_layout,
     means_good,
     only,
     some_images,
 )
+from stages.datasets.pairs import sort_files
 from stages.datasets.tree import child_folder, child_folders, files_below
 from stages.runtime.errors import InputError
 
@@ -144,7 +144,7 @@ def _classes(folder: Path, naming: Naming, with_good: bool) -> _Classes:
     kinds: tuple[Path, ...] = ()
     if naming.kinds and not defective and (good or not with_good):
         rest = [child for child in children if child not in good and child.name.lower() not in _NO_CLASS]
-        kinds = tuple(child for child in rest if files_below(child, IMAGE_SUFFIXES))
+        kinds = tuple(child for child in rest if files_below(child, PICTURE_SUFFIXES))
     return _Classes(good, defective, kinds)
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.datasets.annotated import without_outlines
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import IMAGE_SUFFIXES, Bitmap, Box, Polygon, SourceImage, image_shape
+from stages.datasets.images import IMAGE_SUFFIXES, Bitmap, Box, Polygon, SourceImage, drawn_shape
 from stages.datasets.layout import (
     GOOD,
     PARTS,
@@ -36,6 +35,7 @@ from stages.datasets.marks import (
     claimed_shape,
     clip,
 )
+from stages.datasets.pairs import without_outlines
 from stages.datasets.polygons import load_json
 from stages.datasets.runs import lengths_of, mask_of
 from stages.datasets.shapes import outlines_of
@@ -114,7 +114,7 @@ def read_coco(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     if exact and all(exact):
         return images
     if any(exact):
-        bad.note(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
+        bad.remark(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
     return without_outlines(images)
 
 
@@ -189,7 +189,7 @@ def _part_in(stem: str) -> Part | None:
 
 
 def _marks(entry: Entry, image: Path, options: Dataset) -> Marks:
-    shape = entry.shape or (image_shape(image) if entry.annotations else (1, 1))
+    shape = entry.shape or (drawn_shape(image, options.exif) if entry.annotations else (1, 1))
     boxes: list[Box] = []
     polygons: list[Polygon] = []
     bitmaps: list[Bitmap] = []

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from stages.datasets.annotated import sort_files
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.class_folders import LOOKED_FOR, Naming, Place, find_places
 from stages.datasets.images import SourceImage
 from stages.datasets.layout import GOOD, defect_name, describe_images, group_of
 from stages.datasets.marks import Marks
 from stages.datasets.matching import Found, match_annotations, match_masks, twins
+from stages.datasets.pairs import sort_files
 from stages.datasets.polygons import read_polygons
 from stages.datasets.tree import files_below
 from stages.datasets.voc import read_annotation
@@ -83,9 +83,9 @@ def read_folder(root: Path, options: Dataset, bad: BadFiles, keep_parts: bool = 
     has_good = any(label == "good" for _, label in labels)
     if has_good and not (keep_parts and {("train", "good"), ("train", "defective")} <= labels):
         if keep_parts and any(part for part, _ in labels):
-            bad.note("the publisher's parts do not count, since train has not both good and defective images")
+            bad.remark("the publisher's parts do not count, since train has not both good and defective images")
         places = {path: replace(place, official=None) for path, place in places.items()}
-    bad.note(_what_folders_mean(places))
+    bad.remark(_what_folders_mean(places))
     beside = _look_beside(base, places)
 
     def describe(path: Path, source: str) -> SourceImage:
@@ -146,9 +146,9 @@ def _with_annotation(image: SourceImage, place: Place, beside: _Beside, options:
             raise InputError(f"{missing}: missing, although others in {place.folder.name}/ have one; annotate it, too")
         marks = Marks(())
     elif beside.suffix == ".json":
-        marks = read_polygons(annotation, image.path, given=options.keys, good_names=options.good_names)
+        marks = read_polygons(annotation, image.path, options)
     else:
-        marks = read_annotation(annotation, image.path, options.good_names)
+        marks = read_annotation(annotation, image.path, options)
     if isinstance(annotation, Path) and bool(marks.boxes) != (place.label == "defective"):
         problem = "marks defects" if marks.boxes else "marks no defect"
         raise InputError(f"{annotation}: {problem}, but its image lies in {place.folder.name}/; correct one of them")
@@ -161,6 +161,7 @@ def _with_annotation(image: SourceImage, place: Place, beside: _Beside, options:
         annotated_shape=marks.shape,
         polygons=marks.polygons,
         bitmaps=marks.bitmaps,
+        drawn_on="upright" if beside.suffix == ".json" else None,
         has_mask=beside.suffix == ".json",
         annotation=annotation if isinstance(annotation, Path) else None,
     )

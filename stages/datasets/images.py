@@ -1,6 +1,5 @@
-"""Source images: what a reader says about each one, and how its pixels and its mask are decoded."""
+"""Source images: what a reader says about each one, and how its pixels are decoded."""
 
-import io
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +9,30 @@ import cv2
 import numpy as np
 import PIL.Image
 
+from stages.datasets.formats import (
+    READ,
+    READ_NAMES,
+    format_of,
+    is_lossy,
+    is_whole,
+    open_header,
+    orientation_of,
+    trouble_of,
+)
+from stages.datasets.orientation import Frame, stored_shape, upright
 from stages.runtime.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+# Pictures that are not read. They are found all the same, so that each is refused by name instead of passed over.
+RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"})  # some look like a TIFF of a preview
+UNREAD_SUFFIXES = RAW_SUFFIXES | frozenset(
+    {".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".psd", ".exr"}
+)
 MAX_IMAGE_BYTES = 2**30
 MAX_PIXELS = 2**28  # 16,384 x 16,384; decoded, that is 768 MiB
-MASK_THRESHOLD = 127  # grey values at mask edges come from smoothing or JPEG; above this a pixel is defect
+GUESSED_BITS = 14  # a 16-bit file whose values need no more may come from a camera of 10, 12 or 14 bits
 
-_JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
-_PNG, _PNG_END = b"\x89PNG", b"IEND"
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
-
-PIL.Image.MAX_IMAGE_PIXELS = None  # `image_shape` refuses large images itself, by MAX_PIXELS and without a warning
+PIL.Image.MAX_IMAGE_PIXELS = None  # `open_file` refuses large images itself, by MAX_PIXELS and without a warning
 
 
 @dataclass(frozen=True)
@@ -66,13 +77,16 @@ class SourceImage:
         defect_class: "good", or the kind of defect, or "" where kinds are mixed in one image.
         label: "good" or "defective" where only the folder tells; None where the annotation decides tile by tile.
         boxes: annotated boxes; None when the data set has no boxes.
-        mask: file with the exact mask, grey, above 127 is defect.
+        mask: file with the exact mask, see `stages.datasets.mask_files`.
         has_mask: the data set has an exact truth, as mask files or polygons; with neither, nothing here is defective.
         annotated_shape: (height, width) that the annotation claims; None when it claims none.
         polygons: exact outlines of the defects, in place of a mask file.
         bitmaps: exact regions of the defects, in place of a mask file or beside polygons.
-        official: the part that the publisher put the image in, "train", "val" or "test"; None where there are no parts.
         annotation: the file that says where the defects are, if any.
+        drawn_on: what the annotation's coordinates refer to where an EXIF tag turns the picture: the upright picture,
+            as viewers show it, or the pixels as stored; None where the format does not say.
+        derived: the mask was made by `stages.datasets.templates`: of the upright picture, with values of its own.
+        official: the part that the publisher put the image in, "train", "val" or "test"; None where there are no parts.
     """
 
     path: Path
@@ -88,67 +102,83 @@ class SourceImage:
     bitmaps: tuple[Bitmap, ...] = ()
     official: Literal["train", "val", "test"] | None = None
     annotation: Path | None = None
+    drawn_on: Frame | None = None
+    derived: bool = False
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Return the pixels as stored, H W 3 uint8 RGB; grey becomes three equal channels, 16 bits become 8.
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image: H W 3 uint8 RGB, upright; the EXIF orientation it was stored with; the bits it was read as."""
 
-    A rotation tag is ignored: annotations and masks refer to the pixels as stored.
+    pixels: np.ndarray
+    orientation: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class FileHeader:
+    """What a file says before it is decoded; the shape is that of the upright picture."""
+
+    data: bytes
+    shape: tuple[int, int]
+    orientation: int
+    lossy: bool
+
+
+def open_image(path: Path, bit_depth: int | None = None) -> Picture:
+    """Return an image as every viewer shows it: turned upright by its EXIF tag, grey as three equal channels.
+
+    An 8-bit file is taken as it is. Of a 16-bit file with values of b bits, the lowest b - 8 are dropped.
+
+    Args:
+        path: the file.
+        bit_depth: b (`dataset.bit_depth`), the same for all images, so that their brightness stays comparable. None:
+            16, unless the values would fit into 14 bits, as those of most cameras do: then nobody knows.
 
     Raises:
-        InputError: the file is missing, truncated, not an image or larger than 2^28 pixels.
+        InputError: the file is missing, truncated, not an image, larger than 2^28 pixels, has several pictures or
+            floating-point pixels, or its bits are in doubt or more than `bit_depth`.
     """
-    return _decode(path, cv2.IMREAD_COLOR_RGB, "image")
+    header = open_file(path, "image")
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        stored = cv2.imdecode(np.frombuffer(header.data, np.uint8), flags)
+    except cv2.error:
+        stored = None
+    if stored is None:
+        raise damaged(path, "image")
+    # The decoder turns a TIFF itself, whatever it is told.
+    orientation = 1 if format_of(header.data) == "TIFF" else header.orientation
+    pixels, bits = _to_8_bits(np.asarray(stored), bit_depth, path)
+    return Picture(upright(pixels, orientation), header.orientation, bits)
 
 
-def read_mask(path: Path, height: int, width: int) -> np.ndarray:
-    """Return an exact mask as H W bool: True where the grey value is above 127.
+def read_image(path: Path, bit_depth: int | None = None) -> np.ndarray:
+    """Return the pixels of `open_image`: H W 3 uint8 RGB, upright.
 
     Raises:
-        InputError: the file is missing, truncated, not an image or not of the image's height and width.
+        InputError: see `open_image`.
     """
-    grey = _decode(path, cv2.IMREAD_GRAYSCALE, "mask")
-    if grey.shape != (height, width):
-        raise InputError(
-            f"{path}: the mask is {grey.shape[1]}x{grey.shape[0]} px but its image is {width}x{height} px; "
-            "correct the mask under dataset.root"
-        )
-    return grey > MASK_THRESHOLD
-
-
-def exact_mask(image: SourceImage, height: int, width: int) -> np.ndarray | None:
-    """Return the exact truth of an image as H W bool: its mask file, else its polygons and bitmaps; None without any.
-
-    A polygon marks the pixels whose centre is inside by the even-odd rule; one so thin that it holds no centre marks
-    the pixels that it runs through. Each is filled on its own, so overlaps add up.
-
-    Raises:
-        InputError: see `read_mask`; or something is marked although the image counts as good.
-    """
-    if not image.has_mask:
-        return None
-    if image.mask:
-        mask = read_mask(image.mask, height, width)
-    else:
-        mask = _fill(image.polygons, height, width)
-        for bitmap in image.bitmaps:
-            packed = np.frombuffer(bitmap.bits, np.uint8).reshape(bitmap.height, -1)
-            place = np.s_[bitmap.y : bitmap.y + bitmap.height, bitmap.x : bitmap.x + bitmap.width]
-            mask[place] |= np.unpackbits(packed, axis=1, count=bitmap.width).view(bool)
-    if image.defect_class == "good" and mask.any():
-        raise InputError(
-            f"{image.mask or image.path}: marks defects, but the image counts as good; correct it (dataset.root)"
-        )
-    return mask
+    return open_image(path, bit_depth).pixels
 
 
 def image_shape(path: Path) -> tuple[int, int]:
-    """Return (height, width) as the header of an image file says, without decoding its pixels.
+    """Return (height, width) of the upright picture as its header says, without decoding the pixels.
 
     Raises:
         InputError: the file is missing, not an image or claims more than 2^28 pixels.
     """
-    return _shape(read_bytes(path, "image", MAX_IMAGE_BYTES), path, "image")
+    return open_file(path, "image", whole=False).shape
+
+
+def drawn_shape(path: Path, exif: Literal["auto", "upright", "stored"]) -> tuple[int, int]:
+    """Return the (height, width) of the picture that an annotation refers to, by `dataset.exif`; upright if in doubt.
+
+    Raises:
+        InputError: see `image_shape`.
+    """
+    header = open_file(path, "image", whole=False)
+    return stored_shape(header.shape, header.orientation) if exif == "stored" else header.shape
 
 
 def read_bytes(path: Path, what: str, max_bytes: int) -> bytes:
@@ -171,72 +201,60 @@ def read_bytes(path: Path, what: str, max_bytes: int) -> bytes:
         raise InputError(f"{path}: the {what} cannot be read ({reason}); check dataset.root") from None
 
 
-def _fill(polygons: tuple[Polygon, ...], height: int, width: int) -> np.ndarray:
-    mask = np.zeros((height, width), bool)
-    for polygon in polygons:
-        corners = np.array(polygon.corners)
-        left, top = np.floor(corners.min(axis=0)).astype(int)
-        right, bottom = np.ceil(corners.max(axis=0)).astype(int)
-        inside = _inside(corners - (left, top), bottom - top, right - left)
-        mask[top:bottom, left:right] |= inside
-        if not inside.any():  # a crack drawn as a hair: the pixels that it runs through
-            line = np.zeros((height, width), np.uint8)
-            ends = np.minimum(corners.astype(np.int32), (width - 1, height - 1))
-            mask |= cv2.polylines(line, [ends], isClosed=True, color=1).astype(bool)
-    return mask
+def open_file(path: Path, what: str, whole: bool = True) -> FileHeader:
+    """Read a file and its header; `what` names it in messages ("image", "mask"), `whole` also looks for its end.
 
-
-def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return H W bool: an odd number of edges lies between the left border and the pixel's centre.
-
-    cv2.fillPoly would add the pixels that the outline touches, which makes a small defect much larger.
+    Raises:
+        InputError: the file is missing or too large, is no picture of a format that is read, is truncated, has several
+            pictures or pixels of which nothing says how bright they are, or claims more than 2^28 pixels.
     """
-    crossings = np.zeros((height, width + 1), np.uint8)
-    for (x, y), (x_end, y_end) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        low, high = sorted((y, y_end))
-        rows = np.arange(np.ceil(low - 0.5), np.ceil(high - 0.5)).astype(np.int64)  # centres in [low, high)
-        if len(rows):
-            at = x + (rows + 0.5 - y) * (x_end - x) / (y_end - y)
-            crossings[rows, np.clip(np.ceil(at - 0.5), 0, width).astype(np.int64)] ^= 1
-    # Sums may wrap around: their last bit, which alone counts, stays right.
-    return (np.cumsum(crossings, axis=1, dtype=np.uint8)[:, :width] & 1).astype(bool)
-
-
-def _decode(path: Path, colour: int, what: str) -> np.ndarray:
     data = read_bytes(path, what, MAX_IMAGE_BYTES)
-    pixels = None
-    if data and _has_end(data):
-        _shape(data, path, what)
-        try:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), colour | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:
-            pixels = None
-    if pixels is None:
-        raise _not_an_image(path, what) from None
-    return np.asarray(pixels)
-
-
-def _shape(data: bytes, path: Path, what: str) -> tuple[int, int]:
+    if not data:
+        raise InputError(f"{path}: the {what} is empty (0 bytes); replace or remove it (dataset.root)")
+    name = "a camera's raw file" if path.suffix.lower() in RAW_SUFFIXES else format_of(data)
+    if name not in READ:
+        found = f"is {name}, which is not read" if name else "is of no format that is read"
+        raise InputError(f"{path}: the {what} {found}; save it as {READ_NAMES}, or remove it (dataset.root)")
+    if whole and not is_whole(data):
+        raise InputError(f"{path}: the {what} is truncated: its end is missing; replace or remove it (dataset.root)")
     try:
-        with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as header:
-            width, height = header.size
+        with open_header(data) as header:
+            (width, height), trouble = header.size, trouble_of(header)
+            orientation, lossy = orientation_of(data, header), is_lossy(data, header)
     except Exception:  # hostile bytes make it raise nearly anything
-        raise _not_an_image(path, what) from None
+        raise damaged(path, what) from None
+    if trouble:
+        raise InputError(f"{path}: the {what} {trouble}; save it as one 8- or 16-bit picture (dataset.root)")
     if width * height > MAX_PIXELS:
         raise InputError(f"{path}: the {what} claims {width}x{height} px, more than {MAX_PIXELS}; cut it up before")
-    return height, width
+    # Only of a TIFF does the header give the size of the upright picture.
+    shape = (height, width) if name == "TIFF" else stored_shape((height, width), orientation)
+    return FileHeader(data, shape, orientation, lossy)
 
 
-def _not_an_image(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: the {what} is truncated or not an image; replace or remove it (dataset.root)")
+def damaged(path: Path, what: str) -> InputError:
+    """Return the error for a file whose format is known, but which no decoder understands."""
+    return InputError(
+        f"{path}: the {what} is truncated, damaged or of a rare kind that is not read; replace or remove it "
+        "(dataset.root)"
+    )
 
 
-def _has_end(data: bytes) -> bool:
-    """Return whether a JPEG or PNG has its end mark; other formats are left to the decoder.
-
-    Some decoders fill what is missing with grey instead of failing. The end mark of a JPEG must come after its last
-    scan, because a preview inside the file's head has marks of its own; pixel data never hold either mark.
-    """
-    if data.startswith(_JPEG):
-        return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
-    return not data.startswith(_PNG) or _PNG_END in data[-64:]
+def _to_8_bits(stored: np.ndarray, bit_depth: int | None, path: Path) -> tuple[np.ndarray, int]:
+    """Return the pixels as uint8, and how many bits they were taken to have."""
+    if stored.dtype == np.uint8:
+        return stored, 8
+    if stored.dtype != np.uint16:
+        raise InputError(f"{path}: the image has {stored.dtype} pixels; save it with 8 or 16 bits (dataset.root)")
+    used = int(stored.max()).bit_length()
+    if bit_depth is None and 0 < used <= GUESSED_BITS:
+        raise InputError(
+            f"{path}: a 16-bit file whose values end at {stored.max()}; set dataset.bit_depth to the bits of the "
+            "camera (12 for 0 to 4095), the same for all images, or to 16 if this one is only dark"
+        )
+    bits = bit_depth or 16
+    if used > bits:
+        raise InputError(
+            f"{path}: has values up to {stored.max()}, more than {bits} bits hold; correct dataset.bit_depth"
+        )
+    return (stored >> (bits - 8)).astype(np.uint8), bits

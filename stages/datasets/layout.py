@@ -7,13 +7,15 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import IMAGE_SUFFIXES, SourceImage
+from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
 from stages.datasets.tree import child_folders, files_below
 from stages.runtime.data_params import GOOD_NAMES
 from stages.runtime.errors import InputError
 
 DEPTH = 2  # archives often wrap their content in one or two folders
 GOOD = "good"  # the class of what has no defect; no kind of defect may be called so
+
+PICTURE_SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
 
 # Names of folders, in lower case.
 IMAGE_FOLDERS = frozenset({"images", "image", "imgs", "img", "jpegimages"})
@@ -89,12 +91,12 @@ def existing(root: Path, looked_for: str) -> Path:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Return the image files below `folder`, sorted.
+    """Return the image files below `folder`, sorted, those among them that cannot be read, which are refused later.
 
     Raises:
         InputError: there is none.
     """
-    return some_images(files_below(folder, IMAGE_SUFFIXES), folder)
+    return some_images(files_below(folder, PICTURE_SUFFIXES), folder)
 
 
 def some_images(images: list[Path], folder: Path) -> list[Path]:

@@ -10,12 +10,17 @@ from pathlib import Path
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
 from stages.datasets.layout import describe_images, find_one_layout
+from stages.datasets.mask_files import read_mask
 from stages.datasets.tree import child_folders, files_below
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders MT_<Class>/Imgs/ with *.jpg and *.png"
 GOOD = "MT_Free"
+# Four published masks are black although their images lie in a folder of defects. A copy where they are mended is used.
+EMPTY_MASKS = frozenset(
+    f"MT_Uneven/Imgs/{stem}.jpg" for stem in ("exp3_num_45042", "exp4_num_45057", "exp4_num_124690", "exp4_num_352527")
+)
 FRAME_GAP = 200  # frames further apart than this belong to different parts
 
 _FRAME = re.compile(r"exp\d+_num_(\d+)")
@@ -27,6 +32,9 @@ def read_magnetic_tile(root: Path, options: Dataset, bad: BadFiles) -> list[Sour
     Groups: images are put in order of frame number, and a gap of more than 200 frames starts a new group, named after
     its first frame. On the published 1,344 images that makes 202 groups, 164 of them of exactly six images; parts
     photographed in turn share a group. A file name of another form is a group of its own.
+
+    The four images whose published masks are empty (`EMPTY_MASKS`) are left out: without their masks nothing says where
+    they are defective, and an empty truth would call every mark on them wrong.
 
     Raises:
         InputError: the layout is missing, it has no images, or an image has no mask.
@@ -40,11 +48,23 @@ def read_magnetic_tile(root: Path, options: Dataset, bad: BadFiles) -> list[Sour
     if not paths:
         raise InputError(f"{folder}: no images in MT_<Class>/Imgs/*.jpg; check dataset.root")
     groups = _groups(paths, folder)
+    empty = [path for path in paths if _is_known_empty(path, folder)]
+    bad.leave_out(
+        [path.relative_to(folder).as_posix() for path in empty],
+        "its published mask is empty although it lies in MT_Uneven; draw the mask to use it",
+    )
+    paths = [path for path in paths if path not in empty]
     return describe_images(paths, folder, lambda path, source: _source_image(path, source, groups[path]), bad)
 
 
 def _classes(folder: Path) -> list[Path]:
     return [child for child in child_folders(folder) if child.name.startswith("MT_") and (child / "Imgs").is_dir()]
+
+
+def _is_known_empty(path: Path, folder: Path) -> bool:
+    mask = path.with_suffix(".png")
+    known = path.relative_to(folder).as_posix() in EMPTY_MASKS
+    return known and mask.is_file() and not read_mask(mask).pixels.any()
 
 
 def _source_image(path: Path, source: str, group: str) -> SourceImage:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from stages.datasets.images import IMAGE_SUFFIXES
 from stages.datasets.layout import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, stem_of
 from stages.runtime.errors import InputError
 
@@ -45,15 +44,11 @@ def in_mask_folder(path: Path, root: Path) -> bool:
     return any(name.lower() in MASK_FOLDERS for name in path.relative_to(root).parts[:-1])
 
 
-def masks_beside(files: Iterable[Path]) -> set[Path]:
-    """Return the image files that are a mask by their name: `x_mask.png` in the folder that has a picture `x`."""
-    named = {(path.parent, stem_of(path)) for path in files if path.suffix.lower() in IMAGE_SUFFIXES}
-    return {
-        path
-        for path in files
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and any((path.parent, stem) in named for stem in _without_endings(stem_of(path)))
-    }
+def masks_beside(pictures: Iterable[Path]) -> set[Path]:
+    """Return the pictures that are a mask by their name: `x_mask.png` in the folder that has a picture `x`."""
+    pictures = list(pictures)
+    named = {(path.parent, stem_of(path)) for path in pictures}
+    return {path for path in pictures if any((path.parent, stem) in named for stem in _without_endings(stem_of(path)))}
 
 
 def twins(images: Iterable[Path]) -> Found:

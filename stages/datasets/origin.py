@@ -45,7 +45,7 @@ def describe_source(name: str, source: Source, root: Path, images: list[SourceIm
         "images": len(images),
         "left_out": bad.skipped,
         "not_used": listed(find_unused(root, images, bad.skipped, source.templates, source.described_by)),
-        "notes": bad.notes,
+        "remarks": bad.remarks,
         **describe_files(root),
     }
 

@@ -10,20 +10,22 @@ Whatever else a file holds is never used: neither `imagePath`, which may point a
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.datasets.annotated import Format, read_annotated, sort_files
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Bitmap, Box, Polygon, SourceImage, image_shape, read_bytes
+from stages.datasets.images import Bitmap, Box, Polygon, SourceImage, drawn_shape, read_bytes
 from stages.datasets.layout import defect_name, existing, group_of, some_images
 from stages.datasets.marks import Marks, bounds, check_corners, claimed_shape, clip
+from stages.datasets.orientation import Frame
+from stages.datasets.pairs import Format, read_pairs, sort_files
 from stages.datasets.shapes import outlines_of, region_of
 from stages.datasets.tree import files_below
+from stages.datasets.truths import AUTO
 from stages.datasets.voc import other_encoding
-from stages.runtime.data_params import GOOD_NAMES, AnnotationKeys, Dataset
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 MAX_JSON_BYTES = 2**25  # labelme puts a copy of the image into the file
@@ -53,41 +55,35 @@ def read_polygon_images(
     """
     content = sort_files(files_below(existing(root, LOOKED_FOR)), root, ".json")
     some_images(list(content.images), root)
-    form = Format(".json", partial(_read, keys=keys), True, "a JSON without shapes")
-    return read_annotated(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
+    drawn_on: Frame | None = "upright" if keys is LABELME else None  # labelme shows pictures upright
+    form = Format(".json", partial(_read, keys=keys), True, "a JSON without shapes", drawn_on)
+    return read_pairs(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
 
 
 read_gid = partial(read_polygon_images, keys=GID)
 
 
 def _read(path: Path, image: Path, options: Dataset, keys: Mapping[str, str]) -> Marks:
-    return read_polygons(path, image, keys, options.keys, options.good_names)
+    return read_polygons(path, image, options, keys)
 
 
-def read_polygons(
-    path: Path,
-    image: Path,
-    keys: Mapping[str, str] = LABELME,
-    given: AnnotationKeys | None = None,
-    good_names: Collection[str] = GOOD_NAMES,
-) -> Marks:
+def read_polygons(path: Path, image: Path, options: Dataset = AUTO, keys: Mapping[str, str] = LABELME) -> Marks:
     """Return the outlines of a JSON file; see `stages.datasets.shapes` for the kinds of shape.
 
     Args:
         path: the JSON file.
         image: its image, whose header is read where the file does not say its size.
+        options: names of entries (`dataset.keys`), which come first, and names that no defect may have.
         keys: names of entries; "" stands for one that the files do not have.
-        given: names from params.yaml, which come first.
-        good_names: labels that no shape may have.
 
     Raises:
         InputError: the file is not readable as JSON or too large, or a shape is wrong, of another kind or outside.
     """
-    own = dataclasses.asdict(given or AnnotationKeys())
+    own = dataclasses.asdict(options.keys)
     names = {**keys, **{name: key for name, key in own.items() if key is not None}}
     content = load_json(path, MAX_JSON_BYTES)
     claimed = _claimed_shape(content, names, path)
-    shape = claimed or image_shape(image)
+    shape = claimed or drawn_shape(image, options.exif)
     polygons: list[Polygon] = []
     bitmaps: list[Bitmap] = []
     boxes: list[Box] = []
@@ -96,7 +92,7 @@ def read_polygons(
         label = _entry(item, names["label"], where)
         if isinstance(label, bool) or not isinstance(label, str | int):
             raise InputError(f"{where}: {names['label']} is neither text nor a whole number; correct it")
-        name = defect_name(_text(label), f"{where}: {names['label']}", good_names)
+        name = defect_name(_text(label), f"{where}: {names['label']}", options.good_names)
         kind = item.get(names["kind"]) if names["kind"] else None
         points = _entry(item, names["points"], where)
         if kind == "mask":

@@ -55,6 +55,8 @@ def outlines_of(value: Any, kind: Any, key: str, shape: tuple[int, int], where: 
         parts = value if isinstance(value[0], list) else [value]
     outlines = [_pairs(part, wrong) for part in parts]
     check_inside((corner for corners in outlines for corner in corners), shape, where)
+    if any(len(set(corners)) == 1 for corners in outlines):
+        raise InputError(f"{where}: all its {key} are one, as an accidental click leaves it; remove the shape")
     if kind == "polygon":
         if any(len(corners) < 3 for corners in outlines):
             raise wrong

@@ -26,10 +26,11 @@ def split_tiles(index: pd.DataFrame, split: Split, task: Task = "binary") -> pd.
     image then lie in different splits. `by: group` and `by: image` keep a unit together, units that share
     pixel-identical images being one, and search for the assignment whose shares come near the ratios.
 
-    Where the publisher has put images in train and test and `official` is true, his test images are the test split,
-    and `official_val` of his training images becomes validation. Training images that are one unit with a test image
-    (by tile: that have its pixels) are `unused`. With `good_per_defective`, each split keeps that many good tiles per
-    defective one, drawn by chance; the others are `unused`.
+    Where the publisher has put images in train and test and `official` is true, his test images are the test split.
+    His validation images are validation; where he has none, `official_val` of his training images becomes it. Images
+    for training that are one unit with one for validation or testing (by tile: that have its pixels) are `unused`, and
+    those for validation that are with one for testing. With `good_per_defective`, each split keeps that many good
+    tiles per defective one, drawn by chance; the others are `unused`.
 
     Args:
         index: columns tile_id, source, group, label, defect_class, and where known pixels_sha and official.
@@ -40,13 +41,14 @@ def split_tiles(index: pd.DataFrame, split: Split, task: Task = "binary") -> pd.
         InputError: too few units, or a split would lack a label or class.
     """
     needed = _needed(index, task)
-    if split.official and has_official(index):
+    official = split.official and has_official(index)
+    if official:
         assigned = _follow_publisher(index, split, needed)
     else:
         ratios = {"train": split.train, "val": split.val, "test": split.test}
         assigned = _assign(index, split, needed, ratios)
     assigned = _leave_out_good(index, assigned, split)
-    _check_each_split(index[needed].to_numpy(dtype=str), assigned, split)
+    _check_each_split(index[needed].to_numpy(dtype=str), assigned, split, official)
     return pd.DataFrame({"tile_id": index["tile_id"].to_numpy(), "split": assigned})
 
 
@@ -85,15 +87,14 @@ def describe_split(index: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def describe_duplicates(index: pd.DataFrame, split: Split) -> str:
-    """Return e.g. "64 images repeat another's pixels, 64 official training images left out for it", or ""."""
+    """Return e.g. "64 images repeat another's pixels, 64 official images left out for it", or ""."""
     images = index.assign(pixels=_text(index, "pixels_sha")).drop_duplicates("source").sort_values("source")
     repeated = int(images.loc[images["pixels"] != "", "pixels"].duplicated().sum())
     parts = [f"{repeated} images repeat another's pixels"] if repeated else []
     if split.official and has_official(index):
-        train, _ = _official_rows(index, split)
-        official_train = _text(index, "official") == "train"
-        left_out = index.loc[official_train & ~train, "source"].nunique()
-        parts += [f"{left_out} official training images left out for sharing a unit with test"] if left_out else []
+        kept = np.any(list(_official_rows(index, split).values()), axis=0)
+        left_out = index.loc[(_text(index, "official") != "") & ~kept, "source"].nunique()
+        parts += [f"{left_out} official images left out for sharing a unit with a later part"] if left_out else []
     return ", ".join(parts)
 
 
@@ -139,21 +140,26 @@ def _assign(index: pd.DataFrame, split: Split, needed: str, ratios: dict[str, fl
 
 
 def _follow_publisher(index: pd.DataFrame, split: Split, needed: str) -> np.ndarray:
-    ratios = {"train": 1 - split.official_val, "val": split.official_val}
-    train, test = _official_rows(index, split)
+    rows = _official_rows(index, split)
     assigned = np.full(len(index), UNUSED, dtype=object)
-    assigned[test] = "test"
-    assigned[train] = _assign(index[train], split, needed, ratios)
+    for name, chosen in rows.items():
+        assigned[chosen] = name
+    if not rows["val"].any():
+        ratios = {"train": 1 - split.official_val, "val": split.official_val}
+        assigned[rows["train"]] = _assign(index[rows["train"]], split, needed, ratios)
     return assigned
 
 
-def _official_rows(index: pd.DataFrame, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows are for training and validation, and which for testing."""
+def _official_rows(index: pd.DataFrame, split: Split) -> dict[str, np.ndarray]:
+    """Return the rows of each of the publisher's parts, without those that share a unit with a later part."""
     official = _text(index, "official")
     units = unite(index, "image" if split.by == "tile" else split.by)
-    test = official == "test"
-    train = (official == "train") & ~np.isin(units, units[test])
-    return train, test
+    rows: dict[str, np.ndarray] = {}
+    taken = np.zeros(len(index), bool)
+    for name in reversed(SPLITS):  # test first: it stays whole
+        rows[name] = (official == name) & ~taken
+        taken |= np.isin(units, units[official == name])
+    return rows
 
 
 def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> np.ndarray:
@@ -170,11 +176,17 @@ def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> 
     return assigned
 
 
-def _check_each_split(classes: np.ndarray, assigned: np.ndarray, split: Split) -> None:
+def _check_each_split(classes: np.ndarray, assigned: np.ndarray, split: Split, official: bool) -> None:
     for name in SPLITS:
         for wanted in np.unique(classes):
             if not ((assigned == name) & (classes == wanted)).any():
+                lacking = f"params.yaml: split: {name} has no {wanted} tiles"
+                if official:
+                    raise InputError(
+                        f"{lacking} in the publisher's parts with split.by: {split.by}; set split.official to false, "
+                        "raise split.official_val where he has no validation part, or add images"
+                    )
                 raise InputError(
-                    f"params.yaml: split: {name} has no {wanted} tiles with split.by: {split.by}; raise split.{name}, "
-                    "add images or keep less together (split.by: image)"
+                    f"{lacking} with split.by: {split.by}; raise split.{name}, add images or keep less together "
+                    "(split.by: image)"
                 )

@@ -20,13 +20,15 @@ import numpy as np
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, Box, SourceImage, read_image
+from stages.datasets.mask_files import DEFECT, UNCLEAR
 from stages.datasets.tree import child_folders
+from stages.datasets.truths import AUTO, Annotated, read_annotated
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
 from stages.runtime.records import new_file
 
 MASKS = "masks"
-DEFECT, UNCLEAR = 255, 64  # grey values in a mask file; 64: a box without visible change, neither defect nor good
 
 MIN_THRESHOLD = 10  # grey levels; below, the ringing of JPEG around a defect would count
 MAX_THRESHOLD = 32  # a reference that differs by more almost everywhere is of another board or not aligned
@@ -47,13 +49,18 @@ class Reference:
 
 
 def derive_masks(
-    images: list[SourceImage], templates: Path | None, folder: Path, workers: int, bad: BadFiles
+    images: list[SourceImage],
+    templates: Path | None,
+    folder: Path,
+    workers: int,
+    bad: BadFiles,
+    options: Dataset = AUTO,
 ) -> dict[str, Any]:
     """Write `folder`/<Class>/<name>.png for every image that has boxes and return how they were made.
 
-    The files are 8-bit grey: 255 defect, 0 good, 64 the inside of a box in which nothing changed (`UNCLEAR`). Later
-    stages take 64 for good; such boxes are counted here, so that they can be looked at. One board at a time, its images
-    in `workers` threads; memory holds one image per worker and at most 15 for a median.
+    The files are 8-bit grey: 255 defect, 0 good, 64 the inside of a box in which nothing changed (`UNCLEAR`). Tiles
+    that show such a box are left out later; the boxes are counted here, so that they can be looked at. One board at a
+    time, its images in `workers` threads; memory holds one image per worker and at most 15 for a median.
 
     Args:
         images: records with boxes; `group` is the board, `source` is images/<Class>/<name>.<suffix>.
@@ -61,6 +68,7 @@ def derive_masks(
         folder: where the masks go; made if missing.
         workers: threads.
         bad: what becomes of an image that cannot be used; where it is left out, it has no mask.
+        options: how pixels are read.
 
     Raises:
         InputError: a board has neither a template that fits nor three images, or an image cannot be read; unless `bad`
@@ -75,13 +83,13 @@ def derive_masks(
         for board, members in groupby(ordered, key=lambda image: image.group):
             part = list(members)
             try:
-                reference = _reference(board, part, known.get(board))
+                reference = _reference(board, part, known.get(board), options)
             except InputError as error:
                 for image in part:
                     bad.refuse(error, image.source)
                 continue
             kinds[board] = reference.kind
-            counts = pool.map(lambda image, clean=reference: _mask_or_error(image, clean, folder), part)
+            counts = pool.map(lambda image, clean=reference: _mask_or_error(image, clean, folder, options), part)
             for image, made in zip(part, counts, strict=True):
                 next(bar, None)
                 if isinstance(made, InputError):
@@ -123,13 +131,15 @@ def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles) -> list
             error = InputError(f"{mask}: missing; run the download stage again (`dvc repro -f download`)")
             bad.refuse(error, image.source)
             continue
-        attached.append(replace(image, mask=mask, has_mask=True))
+        attached.append(replace(image, mask=mask, has_mask=True, derived=True))
     return attached
 
 
-def _mask_or_error(image: SourceImage, clean: Reference, folder: Path) -> tuple[int, int] | InputError:
+def _mask_or_error(
+    image: SourceImage, clean: Reference, folder: Path, options: Dataset
+) -> tuple[int, int] | InputError:
     try:
-        return _write_mask(image, clean, folder)
+        return _write_mask(image, read_annotated(image, options), clean, folder)
     except InputError as error:
         return error
 
@@ -206,15 +216,14 @@ def _without_blur(part: np.ndarray, grey: np.ndarray) -> np.ndarray:
     return cv2.drawContours(np.zeros_like(strong), outlines, -1, 1, cv2.FILLED) > 0
 
 
-def _write_mask(image: SourceImage, reference: Reference, folder: Path) -> tuple[int, int]:
+def _write_mask(image: SourceImage, seen: Annotated, reference: Reference, folder: Path) -> tuple[int, int]:
     """Write one mask and return the number of boxes with and without a change in them."""
-    pixels = read_image(image.path)
+    pixels, boxes = seen.pixels, seen.boxes or ()
     if pixels.shape != reference.pixels.shape:
         raise InputError(
             f"{image.path}: {_extent(pixels)} px, but board {image.group} is {_extent(reference.pixels)} px; all "
             "images of a board must have its size, or set dataset.derive_masks to false"
         )
-    boxes = image.boxes or ()
     if (threshold := change_threshold(pixels, reference.pixels, boxes)) > MAX_THRESHOLD:
         raise InputError(
             f"{image.path}: not aligned with the {reference.kind} of board {image.group} (off by {threshold} grey "
@@ -230,14 +239,15 @@ def _write_mask(image: SourceImage, reference: Reference, folder: Path) -> tuple
     return len(boxes) - len(unchanged), len(unchanged)
 
 
-def _reference(board: str, images: list[SourceImage], template: Path | None) -> Reference:
+def _reference(board: str, images: list[SourceImage], template: Path | None, options: Dataset) -> Reference:
     """Return the template where it fits the board's first image, else the median of the board's images."""
     problem = "no template"
     if template is not None:
-        clean, first = read_image(template), read_image(images[0].path)
+        clean, seen = read_image(template, options.bit_depth), read_annotated(images[0], options)
+        first = seen.pixels
         if clean.shape != first.shape:
             problem = f"{template} is {_extent(clean)} px but {images[0].path.name} is {_extent(first)} px"
-        elif (threshold := change_threshold(first, clean, images[0].boxes or ())) > MAX_THRESHOLD:
+        elif (threshold := change_threshold(first, clean, seen.boxes or ())) > MAX_THRESHOLD:
             problem = f"{template} is not aligned with {images[0].path.name} (off by {threshold} grey levels)"
         else:
             return Reference(clean, "template")
@@ -246,13 +256,13 @@ def _reference(board: str, images: list[SourceImage], template: Path | None) -> 
             f"board {board}: {problem}, and {len(images)} images are too few for their median; add a template to "
             "PCB_USED or set dataset.derive_masks to false"
         )
-    return Reference(_median(images), f"median ({problem})" if template is not None else "median")
+    return Reference(_median(images, options), f"median ({problem})" if template is not None else "median")
 
 
-def _median(images: list[SourceImage]) -> np.ndarray:
+def _median(images: list[SourceImage], options: Dataset) -> np.ndarray:
     """Return the lower median per pixel and channel of up to 15 images spread over the list."""
     chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), MEDIAN_IMAGES)).round().astype(int))
-    pixels = [read_image(images[i].path) for i in chosen]
+    pixels = [read_image(images[i].path, options.bit_depth) for i in chosen]
     for i, other in zip(chosen, pixels, strict=True):
         if other.shape != pixels[0].shape:
             raise InputError(

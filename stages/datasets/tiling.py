@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -14,15 +14,20 @@ import numpy as np
 import pandas as pd
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box, SourceImage, exact_mask, read_image
+from stages.datasets.images import Box, SourceImage
 from stages.datasets.shards import BOXES, EXACT, IMAGES, INDEX_FILE, SHARD_TILES, ShardWriter
-from stages.runtime.data_params import Tile
+from stages.datasets.truth_tiles import pack, truth_tile
+from stages.datasets.truths import AUTO, read_annotated
+from stages.runtime.data_params import Dataset, Tile
 from stages.runtime.engine import map_in_order
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
 
 INTEGERS = ("x", "y", "width", "height", "defect_px", "exact_px", "shard", "row")
+# defect_px: annotated area that decided about the label; exact_px: that of the exact mask; both in source pixels of the
+# window of width x height, like x and y, so only windows of px x px have them in tile pixels, too
 UNKNOWN_PX = -1  # area of a truth that the data set does not have
+WITHOUT_DEFECTIVE_TILE = "defective, but without a defective tile (tile.defect_threshold, tile.border)"
 PIXELS_SHA_DIGITS = 16  # 64 bits: among a million images two alike by chance have a probability of 3e-8
 
 
@@ -40,12 +45,14 @@ class Window:
 class Cut:
     """The tiles of one image: n of (px, px, 3) uint8 RGB, packed truths (n, px, ceil(px / 8)) by kind, index rows.
 
-    Tiles are views of the image's pixels where that is possible: they are copied once, when they are written.
+    Tiles are views of the image's pixels where that is possible: they are copied once, when they are written. `notes`
+    say what was assumed in reading the image and whether its defects got lost, in the same words for all images.
     """
 
     images: list[np.ndarray]
     truths: dict[str, np.ndarray]
     rows: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
 
 
 def window_starts(length_px: int, px: int, overlap_px: int, border: Literal["drop", "shift"]) -> list[int]:
@@ -71,39 +78,43 @@ def windows(height_px: int, width_px: int, tile: Tile) -> list[Window]:
     ]
 
 
-def cut_image(image: SourceImage, tile: Tile) -> Cut:
+def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> Cut:
     """Decode one image and cut it into tiles.
 
-    A tile is defective when its annotated area is above 0 and at least `defect_threshold` x px x px. That area is
-    counted in tile pixels in the exact mask where the data set has one, else in the union of the boxes: boxes have
+    A tile is defective when the annotated area of its window is above 0 and at least `defect_threshold` of the window,
+    both in pixels of the source image: what is a hair in there must not depend on how far the window is shrunk. The
+    area is that of the exact mask where the data set has one, else of the union of the boxes: boxes have
     margins, and a tile at the edge of one may show nothing but margin (four in ten of the tiles that 1% of box area
     calls defective, on generated boards and tiles of 112 px). Where only
     the image has a label, the whole image becomes one tile whatever the mode: the label says nothing about a part.
-    A window of another extent than px x px is resized to it, its truth by majority of area.
+    A window of another extent than px x px is resized to it, its truth as `stages.datasets.truth_tiles` says. A window
+    with a place of which nobody knows whether it is defect (`Annotated.unclear`) makes no tile.
 
     Raises:
-        InputError: the image or its mask cannot be read, or their sizes and the annotation's do not agree.
+        InputError: see `stages.datasets.truths.read_annotated`.
     """
-    pixels = read_image(image.path)
-    height, width = pixels.shape[:2]
-    if image.annotated_shape not in (None, (height, width)):
-        claimed_height, claimed_width = image.annotated_shape or (0, 0)
-        raise InputError(
-            f"{image.path}: the image is {width}x{height} px but its annotation says {claimed_width}x{claimed_height} "
-            "px; correct <size> or the image (dataset.root)"
-        )
-    full_truths = _full_truths(image, height, width)
-    places = windows(height, width, tile) if full_truths else [Window(0, 0, width, height)]
-    images = [_tile(pixels, window, tile.px) for window in places]
-    truths, areas = {}, {}
-    for kind, truth in full_truths.items():
-        truths[kind], areas[kind] = _packed([_truth_tile(truth, window, tile.px) for window in places])
-    digest = pixels_sha(pixels)
+    seen = read_annotated(image, options)
+    height, width = seen.pixels.shape[:2]
+    places = windows(height, width, tile) if seen.truths else [Window(0, 0, width, height)]
+    notes = list(seen.notes)
+    if seen.unclear is not None:
+        clear = [window for window in places if not part_of(seen.unclear, window).any()]
+        notes += ["without the tiles that show a box in which nothing has changed"] if len(clear) < len(places) else []
+        places = clear
+    truths = {
+        kind: pack([truth_tile(part_of(truth, window), tile.px) for window in places], tile.px)
+        for kind, truth in seen.truths.items()
+    }
+    digest = pixels_sha(seen.pixels)
+    described = replace(image, boxes=seen.boxes)
     rows = [
-        _index_row(image, digest, window, {kind: area[i] for kind, area in areas.items()}, tile)
-        for i, window in enumerate(places)
+        _index_row(described, digest, window, {k: _area(t, window) for k, t in seen.truths.items()}, tile)
+        for window in places
     ]
-    return Cut(images, truths, rows)
+    marked = any(truth.any() for truth in seen.truths.values())
+    if image.label is None and marked and not any(row["label"] == "defective" for row in rows):
+        notes.append(WITHOUT_DEFECTIVE_TILE)
+    return Cut([_tile(seen.pixels, window, tile.px) for window in places], truths, rows, tuple(notes))
 
 
 def pixels_sha(pixels: np.ndarray) -> str:
@@ -123,6 +134,7 @@ def make_tiles(
     workers: int,
     cluster: str | None = None,
     bad_files: BadFiles | None = None,
+    options: Dataset = AUTO,
 ) -> pd.DataFrame:
     """Cut all images, in order, into shards and the index in `folder`, and return the index.
 
@@ -138,10 +150,13 @@ def make_tiles(
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         writers: dict[str, ShardWriter] = {}
-        cuts = map_in_order(partial(_cut_or_error, tile=tile), images, workers, cluster)
+        cuts = map_in_order(partial(_cut_or_error, tile=tile, options=options), images, workers, cluster)
         for image, cut in progress(zip(images, cuts, strict=True), "tile", total=len(images)):
             if isinstance(cut, InputError):
                 bad_files.refuse(cut, image.source)
+                continue
+            bad_files.notes.update(cut.notes)
+            if not cut.rows:
                 continue
             arrays: dict[str, Sequence[np.ndarray] | np.ndarray] = {IMAGES: cut.images, **cut.truths}
             if not writers:
@@ -163,49 +178,29 @@ def make_tiles(
     return index
 
 
-def _cut_or_error(image: SourceImage, tile: Tile) -> Cut | InputError:
+def _cut_or_error(image: SourceImage, tile: Tile, options: Dataset) -> Cut | InputError:
     """Return a broken image's error instead of raising it, so that the images after it go on."""
     try:
-        return cut_image(image, tile)
+        return cut_image(image, tile, options)
     except InputError as error:
         return error
 
 
-def _full_truths(image: SourceImage, height: int, width: int) -> dict[str, np.ndarray]:
-    """Return the H W bool truths of an image by kind."""
-    truths = {}
-    if image.boxes is not None:
-        truths[BOXES] = np.zeros((height, width), bool)
-        for box in image.boxes:
-            truths[BOXES][box.y_min : box.y_max, box.x_min : box.x_max] = True
-    exact = exact_mask(image, height, width)
-    return truths if exact is None else truths | {EXACT: exact}
+def part_of(array: np.ndarray, window: Window) -> np.ndarray:
+    """Return a view of the window of an array (H, W, ...)."""
+    return array[window.y : window.y + window.height, window.x : window.x + window.width]
+
+
+def _area(truth: np.ndarray, window: Window) -> int:
+    return int(np.count_nonzero(part_of(truth, window)))
 
 
 def _tile(pixels: np.ndarray, window: Window, px: int) -> np.ndarray:
-    part = pixels[window.y : window.y + window.height, window.x : window.x + window.width]
+    part = part_of(pixels, window)
     if part.shape[:2] == (px, px):
         return part
     shrinks = window.height * window.width > px * px
     return cv2.resize(part, (px, px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
-
-def _truth_tile(truth: np.ndarray, window: Window, px: int) -> np.ndarray:
-    part = truth[window.y : window.y + window.height, window.x : window.x + window.width]
-    if part.shape == (px, px):
-        return part
-    return _tile(part.astype(np.uint8) * 255, Window(0, 0, window.width, window.height), px) > 127
-
-
-def _packed(truths: list[np.ndarray]) -> tuple[np.ndarray, list[int]]:
-    """Return bool truths as one bit a pixel, (n, px, ceil(px / 8)), and the area of each; most are empty."""
-    px = len(truths[0])
-    packed = np.zeros((len(truths), px, -(-px // 8)), np.uint8)
-    areas = [cv2.countNonZero(truth.view(np.uint8)) for truth in truths]
-    for number, area in enumerate(areas):
-        if area:
-            packed[number] = np.packbits(truths[number], axis=-1)
-    return packed, areas
 
 
 def _index_row(image: SourceImage, digest: str, window: Window, areas: dict[str, int], tile: Tile) -> dict[str, Any]:
@@ -215,7 +210,7 @@ def _index_row(image: SourceImage, digest: str, window: Window, areas: dict[str,
     else:
         area, annotation = (areas[EXACT], "mask") if EXACT in areas else (areas[BOXES], "boxes")
         # a quotient, because 0.07 x 100 is more than 7 in floating point while 7 / 100 is 0.07
-        defective = area > 0 and area / (tile.px * tile.px) >= tile.defect_threshold
+        defective = area > 0 and area / (window.width * window.height) >= tile.defect_threshold
     return {
         "tile_id": f"{image.source}@{window.x},{window.y}",
         "source": image.source,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.datasets.images import IMAGE_SUFFIXES, SourceImage
+from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
 from stages.datasets.layout import escaped, stem_of
 from stages.datasets.matching import in_mask_folder, masks_beside
 from stages.datasets.tree import list_files
@@ -18,11 +18,6 @@ ANNOTATION = "annotation that no image uses"
 OTHER = "neither picture nor annotation"
 EXAMPLES = 10  # names kept for each reason
 
-# What cameras, phones and editors write, and is not decoded here.
-OTHER_PICTURES = frozenset(
-    {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".psd", ".ico", ".pgm", ".ppm", ".pbm", ".dcm"}
-    | {".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"}
-)
 ANNOTATION_SUFFIXES = frozenset({".xml", ".json"})
 
 
@@ -60,7 +55,7 @@ def find_unused(
         suffix = path.suffix.lower()
         if suffix in IMAGE_SUFFIXES:
             reasons[MASK if path in beside or in_mask_folder(path, root) else PICTURE].append(path)
-        elif suffix in OTHER_PICTURES:
+        elif suffix in UNREAD_SUFFIXES:
             reasons[FORMAT].append(path)
         else:
             reasons[ANNOTATION if suffix in ANNOTATION_SUFFIXES else OTHER].append(path)

@@ -7,17 +7,18 @@ ignored: NEU-DET says 1 although its JPEG files have three channels.
 
 import math
 import re
-from collections.abc import Collection
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from stages.datasets.images import Box, image_shape, read_bytes
+from stages.datasets.images import Box, drawn_shape, open_file, read_bytes
 from stages.datasets.layout import defect_name
 from stages.datasets.marks import Marks, claimed_shape
-from stages.runtime.data_params import GOOD_NAMES
+from stages.datasets.orientation import stored_shape
+from stages.datasets.truths import AUTO
+from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 MAX_XML_BYTES = 2**23  # some 30,000 boxes
@@ -27,13 +28,13 @@ ENCODINGS = frozenset({"gbk", "gb2312", "gb18030", "big5", "shift_jis", "euc-jp"
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"'][^>]*\?>")
 
 
-def read_annotation(path: Path, image: Path | None = None, good_names: Collection[str] = GOOD_NAMES) -> Marks:
+def read_annotation(path: Path, image: Path | None = None, options: Dataset = AUTO) -> Marks:
     """Read one VOC file; entities and external references are never expanded.
 
     Args:
         path: the XML file.
         image: its image, whose header says the size where the file does not.
-        good_names: names that no defect may have.
+        options: names that no defect may have, among others.
 
     Raises:
         InputError: the file is missing, not XML, uses entities, or has a box that is incomplete, outside the image or
@@ -43,11 +44,11 @@ def read_annotation(path: Path, image: Path | None = None, good_names: Collectio
     shape = _claimed_shape(tree, path)
     if shape is None and image is None:
         raise InputError(f"{path}: <size> is missing; correct the annotation")
-    height, width = shape or image_shape(image or path)
+    height, width = shape or drawn_shape(image or path, options.exif)
     boxes: list[Box] = []
     for number, item in enumerate(tree.iterfind("object"), 1):
         where = f"{path}: object {number}"
-        name = defect_name(item.findtext("name") or "", f"{where}: <name>", good_names)
+        name = defect_name(item.findtext("name") or "", f"{where}: <name>", options.good_names)
         try:
             boxes += [_box(corners, name, (height, width), where) for corners in _boxes_of(item, where)]
         except InputError:
@@ -115,6 +116,8 @@ def _box(corners: list[float], name: str, shape: tuple[int, int], where: str) ->
     text = f"box x {x_low:g}..{x_high:g}, y {y_low:g}..{y_high:g}"
     if x_low > x_high or y_low > y_high:
         raise InputError(f"{where}: {text}: min must not be more than max; correct the annotation")
+    if x_low == x_high and y_low == y_high:
+        raise InputError(f"{where}: {text} is a single point, as an accidental click leaves it; remove the object")
     # What is written with decimals may lie a fraction of a pixel outside.
     if min(x_low, y_low) <= -1 or x_high >= width + 1 or y_high >= height + 1 or min(x_high, y_high) < 0.5:
         raise InputError(f"{where}: {text} is outside the image of {width}x{height} px; correct the annotation")
@@ -131,11 +134,11 @@ def _check_size(path: Path, image: Path | None, claimed: tuple[int, int] | None)
     """Say so where not a box but the size is wrong, which is looked up only when there is trouble."""
     if image is None or claimed is None:
         return
-    height, width = image_shape(image)
-    if (height, width) != claimed:
+    header = open_file(image, "image", whole=False)
+    if claimed not in (header.shape, stored_shape(header.shape, header.orientation)):
         raise InputError(
-            f"{path}: <size> says {claimed[1]}x{claimed[0]} px but {image.name} is {width}x{height} px, so a box is "
-            "wrong; correct the annotation"
+            f"{path}: <size> says {claimed[1]}x{claimed[0]} px but {image.name} is {header.shape[1]}x{header.shape[0]} "
+            "px; correct the annotation"
         )
 
 

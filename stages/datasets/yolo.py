@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
-from stages.datasets.annotated import Format, read_annotated, sort_files
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box, Polygon, SourceImage, image_shape, read_bytes
+from stages.datasets.images import Box, Polygon, SourceImage, drawn_shape, read_bytes
 from stages.datasets.layout import defect_name, existing, group_of, some_images
 from stages.datasets.marks import Corners, Marks, bounds, box_between, check_corners, check_inside, clip
 from stages.datasets.matching import match_annotations
+from stages.datasets.pairs import Format, read_pairs, sort_files
 from stages.datasets.tree import files_below
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
@@ -44,7 +44,7 @@ def read_yolo(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     found = match_annotations(content.images, content.annotations, root)
     names = _class_names([path for path in files if path.name.lower() in CLASS_FILES], root, len(found), options)
     form = Format(".txt", partial(_read, names=names), None, "an empty text file")
-    return read_annotated(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
+    return read_pairs(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
 
 
 def _class_names(files: Sequence[Path], root: Path, annotations: int, options: Dataset) -> Mapping[int, str]:
@@ -94,7 +94,7 @@ def _read(path: Path, image: Path, options: Dataset, names: Mapping[int, str]) -
     except UnicodeDecodeError:
         raise InputError(f"{path}: not readable as text; correct or remove it") from None
     rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
-    shape = image_shape(image) if rows else (1, 1)
+    shape = drawn_shape(image, options.exif) if rows else (1, 1)
     boxes: list[Box] = []
     polygons: list[Polygon] = []
     for number, words in rows:

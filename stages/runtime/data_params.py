@@ -10,6 +10,7 @@ from stages.runtime.convert import DISTINCT, FRACTION, above, at_least, between
 from stages.runtime.errors import InputError
 
 GOOD_NAMES = ("good", "ok", "normal", "negative", "no_defect", "defect_free", "non_defective")
+MaskValues = Literal["auto", "bright", "nonzero", "dark"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Dataset:
     good_names: Annotated[tuple[str, ...], DISTINCT] = GOOD_NAMES
     group_pattern: str | None = None
     defect_probability: Annotated[float, between(0, 1)] = 0.5
+    bit_depth: Literal[8, 10, 12, 14, 16] | None = None
+    masks: MaskValues = "auto"
+    exif: Literal["auto", "upright", "stored"] = "auto"
     archive_sha256: str | None = None
     derive_masks: bool = True
     keys: AnnotationKeys = dataclasses.field(default_factory=AnnotationKeys)

@@ -1,14 +1,15 @@
-"""Images with an annotation file each, whatever the format: which file is whose, and what both together say."""
+"""Images with an annotation file each, whatever the format: which file is whose, and what the two say together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import IMAGE_SUFFIXES, SourceImage
-from stages.datasets.layout import GOOD, defect_name, describe_images, part_of
+from stages.datasets.images import UNREAD_SUFFIXES, SourceImage, open_file
+from stages.datasets.layout import GOOD, PICTURE_SUFFIXES, defect_name, describe_images, part_of
 from stages.datasets.marks import Marks
 from stages.datasets.matching import in_mask_folder, masks_beside, match_annotations, match_masks, twins
+from stages.datasets.orientation import Frame
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
@@ -22,12 +23,14 @@ class Format:
         read: file, its image, options -> what it says of the image.
         exact: its defects have outlines: always, never, or where all of the data set have one (None).
         good: how a good image is annotated, for messages.
+        drawn_on: see `SourceImage.drawn_on`.
     """
 
     suffix: str
     read: Callable[[Path, Path, Dataset], Marks]
     exact: bool | None
     good: str
+    drawn_on: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Content:
 
 def sort_files(files: Sequence[Path], base: Path, suffix: str) -> Content:
     """Return pictures, masks (by their folder's name or their own) and annotations among the files below `base`."""
-    pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
     beside = masks_beside(pictures)
     masks = [path for path in pictures if path in beside or in_mask_folder(path, base)]
     left = set(masks)
@@ -54,7 +57,7 @@ def sort_files(files: Sequence[Path], base: Path, suffix: str) -> Content:
     )
 
 
-def read_annotated(
+def read_pairs(
     content: Content,
     form: Format,
     options: Dataset,
@@ -91,6 +94,8 @@ def read_annotated(
         for found in (double.get(path), annotation, mask):
             if isinstance(found, InputError):
                 raise found
+        if path.suffix.lower() in UNREAD_SUFFIXES:
+            open_file(path, "image", whole=False)  # says which format it is, instead of what it lacks
         if annotation is None and options.unannotated == "error":
             raise InputError(
                 f"{path}: no annotation {path.stem}{form.suffix}, so nothing says that it is good; a good image needs "
@@ -120,16 +125,17 @@ def read_annotated(
             annotated_shape=marks.shape,
             polygons=marks.polygons,
             bitmaps=marks.bitmaps,
+            drawn_on=form.drawn_on,
             official=part_of(path.relative_to(base)),
             annotation=annotation if isinstance(annotation, Path) else None,
         )
 
     images = describe_images(content.images, base, describe, bad)
     if unread:
-        bad.note(f"{len(unread)} annotations have {unread[0]} entries, which are not read; their boxes are")
+        bad.remark(f"{len(unread)} annotations have {unread[0]} entries, which are not read; their boxes are")
     if form.exact is None and not (exact and all(exact)):
         if any(exact):
-            bad.note(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
+            bad.remark(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
         images = without_outlines(images)
     return images
 
