@@ -10,7 +10,7 @@ from stages.runtime.errors import InputError
 
 HIDDEN = "hidden"
 SYSTEM = "left by an operating system"
-AGAIN = "link to a folder that is read already"
+AGAIN = "links to folders that are read already"
 
 # Thumbnails and settings of Windows, macOS archives and network drives, in lower case.
 SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"})

@@ -11,11 +11,11 @@ from stages.datasets.matching import in_mask_folder, masks_beside
 from stages.datasets.tree import list_files
 
 SOURCE_FILE = "SOURCE.json"
-MASK = "mask that no image uses"
-PICTURE = "picture outside of what is read"
-FORMAT = "picture in a format that is not read"
-ANNOTATION = "annotation that no image uses"
-OTHER = "neither picture nor annotation"
+MASK = "masks that no image uses"
+PICTURE = "pictures outside of what is read"
+FORMAT = "pictures in a format that is not read"
+ANNOTATION = "annotations that no image uses"
+OTHER = "neither pictures nor annotations"
 EXAMPLES = 10  # names kept for each reason
 
 ANNOTATION_SUFFIXES = frozenset({".xml", ".json"})
@@ -76,7 +76,7 @@ def counted(unused: Mapping[str, Sequence[str]]) -> dict[str, int]:
 
 
 def in_words(counts: Mapping[str, int]) -> str:
-    """Return e.g. "seen, not used: 5 (3 hidden, 2 annotation that no image uses)", or ""."""
+    """Return e.g. "seen, not used: 5 (3 hidden, 2 annotations that no image uses)", or ""."""
     if not counts:
         return ""
     return f"seen, not used: {sum(counts.values())} ({', '.join(f'{n} {reason}' for reason, n in counts.items())})"

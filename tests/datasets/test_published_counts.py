@@ -48,7 +48,7 @@ def test_tiles_from_the_published_annotations():
     total = 0
     for path in sorted((Path(folder) / "Annotations").rglob("*.xml")):
         annotation = read_annotation(path)
-        count = len(windows(annotation.height, annotation.width, THESIS_TILE))
+        count = len(windows(*annotation.shape, THESIS_TILE))
         tiles[path.name[:2]].add(count)
         images[path.name[:2]] += 1
         total += count
