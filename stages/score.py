@@ -244,7 +244,8 @@ def _stratum_lines(
     test = explained.index.iloc[ground.rows("test")]
     defective = ground.defective[ground.rows("test")]
     kinds = test["defect_class"].to_numpy(dtype=object)
-    area = test["exact_px" if "exact" in ground.truths else "defect_px"].to_numpy(np.float64)
+    area_px = test["exact_px" if "exact" in ground.truths else "defect_px"].to_numpy(np.float64)
+    area = area_px / (test["width"] * test["height"]).to_numpy(np.float64)  # of the tile, however far it was shrunk
     strata = [("kind", kind, defective & (kinds == kind)) for kind in sorted(set(kinds[defective]))]
     strata += [("area", name, own) for name, own in area_terciles(np.where(defective, area, 0)).items()]
     for truth in ground.truths:

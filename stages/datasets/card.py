@@ -54,11 +54,12 @@ def brightness(tiles: Tiles) -> Brightness:
 
 
 def sample_positions(tiles: Tiles, per_class: int) -> dict[str, np.ndarray]:
-    """Return for each class the positions of at most `per_class` distinct tiles, by annotated area from small to large.
+    """Return for each class the positions of at most `per_class` distinct tiles, by annotated share, smallest first.
 
     They are the middles of equal parts of the tiles in that order, so neither only typical nor only extreme ones.
     """
-    classes, areas = tiles.index["defect_class"].to_numpy(), tiles.index["defect_px"].to_numpy()
+    classes = tiles.index["defect_class"].to_numpy()
+    areas = (tiles.index["defect_px"] / (tiles.index["width"] * tiles.index["height"])).to_numpy()
     chosen = {}
     for name in tiles.classes:
         rows = np.flatnonzero(classes == name)

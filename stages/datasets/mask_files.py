@@ -2,7 +2,7 @@
 
     two values, one of them 0       the other one is defect, whatever it is: 1, 100, 255, 65535
     class numbers, 0 to 31          every number but 0 is a kind of defect
-    grey, with smoothed edges       defect above half of the range: above 127, or above 32767 of 16 bits
+    grey, with smoothed edges       defect above half of the brightest value: above 127 of 255, above 32767 of 65535
     JPEG, lossy WebP                likewise, since they blur small numbers
     palette                         by colour number if number 0 is black, as label tools write them, else by colour
     one or several colours on black by the largest channel of a pixel
@@ -33,6 +33,7 @@ MAX_CLASS = 31  # label tools number classes from 1; data sets of defects have a
 MAX_BETWEEN = (
     0.1  # share of a picture between a quarter and three quarters of the range, above which it is a photograph
 )
+MIN_PART_PX = 9  # of a faint part that may be a defect; smaller ones are specks, of which published masks have some
 MAX_BORDER = 2 / 3  # share of a picture's border that a mask may mark
 
 
@@ -121,7 +122,7 @@ def _of_palette(opened: PIL.Image.Image) -> np.ndarray:
     grey = (shown == shown[:, :1]).all()
     # Colours are names of classes here, unless they are greys of different brightness, or number 0 is none of them.
     if (grey and len(np.unique(shown[:, 0])) == len(used)) or colours[0].any():
-        return _largest(colours)[numbers]
+        return colours.max(axis=1)[numbers]
     return numbers
 
 
@@ -143,10 +144,10 @@ def _defect(values: np.ndarray, lossy: bool, masks: MaskValues, path: Path) -> t
         return (bright, f"above {top // 2}") if masks == "bright" else (~bright, f"not above {top // 2}")
     if highest == 0:
         return values > 0, "all 0"
-    if not lossy and (len(levels) == 1 or (lowest == 0 and len(levels) == 2)):
-        return values > 0, f"0 and {highest}" if lowest == 0 else f"{highest} everywhere"
-    if not lossy and lowest == 0 and highest <= MAX_CLASS:
-        return values > 0, f"class numbers 0 to {highest}"
+    if not lossy and len(levels) == 1:
+        return values > 0, f"{highest} everywhere"
+    if not lossy and lowest == 0 and (highest <= MAX_CLASS or len(levels) == 2):
+        return values > 0, f"0 and {highest}" if highest > MAX_CLASS else "class numbers, all but 0 defect"
     if lossy and highest <= MAX_CLASS:
         return values > top // 2, f"0 to {highest}"
     if trouble := _trouble(values, levels, top, lossy):
@@ -154,30 +155,32 @@ def _defect(values: np.ndarray, lossy: bool, masks: MaskValues, path: Path) -> t
             f"{path}: the mask {trouble}; its values: {_listed(levels)}; save it with 0 and 255, or set dataset.masks "
             "to bright or nonzero"
         )
-    return values > top // 2, f"grey above {top // 2}"
+    return values > highest // 2, f"grey above {highest // 2}"
 
 
 def _trouble(values: np.ndarray, levels: np.ndarray, top: int, lossy: bool) -> str | None:
     """Return why grey levels are not those of a black and white mask with smoothed edges, or None.
 
     Smoothing makes values between black and white only along edges: nowhere three pixels in both directions, and
-    nowhere clearly grey without a white pixel in the same part.
+    nowhere clearly grey, but for specks, without a white pixel in the same part.
     """
-    quarter, half = top // 4, top // 2
-    if levels[0] > quarter or levels[-1] < top - quarter:
-        return f"is not black and white: {levels[0]} to {levels[-1]} of {top}"
+    highest = int(levels[-1])
+    quarter, half = highest // 4, highest // 2
+    if levels[0] > quarter or highest <= top // 2:
+        return f"is not black and white: {levels[0]} to {highest} of {top}"
     if not lossy and ((levels <= MAX_CLASS) | (levels == top)).all():
         return f"holds class numbers and {top}, which may stand for a class or for unclear"
-    between = (values > quarter) & (values < top - quarter)
-    if between.mean() > MAX_BETWEEN:
-        return f"is a photograph or a heatmap: {100 * between.mean():.0f}% of it is neither black nor white"
     square = np.ones((3, 3), np.uint8)
     flat = cv2.erode(values, square) == cv2.dilate(values, square)
     low, high = (top // 8, top - top // 8) if lossy else (0, top)  # JPEG makes black areas of 1 or 2
     if (flat & (values > low) & (values < high)).any():
         return "has areas of a grey of their own, as classes have"
-    _, parts = cv2.connectedComponents((values > quarter).astype(np.uint8), connectivity=8)
-    if not np.isin(parts, [0, *np.unique(parts[values > half])]).all():
+    between = (values > quarter) & (values < highest - quarter)
+    if between.mean() > MAX_BETWEEN:
+        return f"is a photograph or a heatmap: {100 * between.mean():.0f}% of it is neither black nor white"
+    count, parts, areas, _ = cv2.connectedComponentsWithStats((values > quarter).astype(np.uint8), connectivity=8)
+    faint = np.setdiff1d(np.arange(1, count), parts[values > half])
+    if (areas[faint, cv2.CC_STAT_AREA] >= MIN_PART_PX).any():
         return f"has parts that are neither black nor anywhere above {half}"
     return None
 

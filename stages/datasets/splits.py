@@ -109,17 +109,36 @@ def _needed(index: pd.DataFrame, task: Task) -> str:
     Raises:
         InputError: there are fewer than two of them.
     """
-    if task == "multiclass":
-        if index["defect_class"].nunique() < 2:
-            raise InputError("params.yaml: task is multiclass, but all tiles are of one class; use -S task=binary")
+    labels, kinds = set(index["label"]), index["defect_class"].nunique()
+    if "defective" not in labels:
+        raise InputError(
+            f"params.yaml: dataset.name: no tile of this data set is defective{_why_good(index)}; without one there is "
+            "nothing to learn"
+        )
+    if task == "multiclass" and kinds >= 2:
         return "defect_class"
-    for label in ("good", "defective"):
-        if not (index["label"] == label).any():
-            raise InputError(
-                f"params.yaml: dataset.name: no tile of this data set is {label}, and a binary task needs both labels; "
-                "use -S task=multiclass to tell kinds of defect apart, or see tile.defect_threshold and tile.mode"
-            )
-    return "label"
+    if task == "binary" and "good" in labels:
+        return "label"
+    no_good = "params.yaml: dataset.name: no tile of this data set is good"
+    if kinds >= 2:
+        raise InputError(
+            f"{no_good}, and a binary task needs both labels; use -S task=multiclass to tell its {kinds} kinds of "
+            "defect apart, or add good images (see tile.mode and tile.defect_threshold)"
+        )
+    raise InputError(
+        f"{no_good}, and all are of one kind, so no task can tell anything apart; add good images, or see tile.mode "
+        "(windows beside a defect are good) and tile.defect_threshold"
+    )
+
+
+def _why_good(index: pd.DataFrame) -> str:
+    """Return what keeps every tile from being defective, as far as the index tells."""
+    if "defect_px" not in index:
+        return ""
+    share = float((index["defect_px"] / (index["width"] * index["height"])).max())
+    if share <= 0:
+        return ": no annotation marks anything in them; see dataset.root"
+    return f": the largest share of one that is annotated is {share:.3g}; lower tile.defect_threshold"
 
 
 def _assign(index: pd.DataFrame, split: Split, needed: str, ratios: dict[str, float]) -> np.ndarray:

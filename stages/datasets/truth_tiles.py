@@ -21,16 +21,22 @@ def truth_tile(part: np.ndarray, px: int) -> np.ndarray:
     if part.shape == (px, px):
         return part
     grey = part.astype(np.uint8)
-    shrinks = part.size > px * px
-    kept = cv2.resize(grey * 255, (px, px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR) > 127
+    kept = _resized(grey * 255, px) > 127
     lost = _without(grey, kept)
     if lost is None:
         return kept
-    share = cv2.resize(lost, (px, px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    share = _resized(lost, px)
     count, parts = cv2.connectedComponents((share > 0).astype(np.uint8), connectivity=8)
     fullest = np.zeros(count, np.float32)
     np.maximum.at(fullest, parts.ravel(), share.ravel())
     return kept | ((share > 0) & (share >= HALF * fullest[parts]))
+
+
+def _resized(part: np.ndarray, px: int) -> np.ndarray:
+    """Return h w values as px x px: sides that shrink first, by area, because both at once would only be sampled."""
+    height, width = part.shape
+    part = cv2.resize(part, (min(px, width), min(px, height)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(part, (px, px), interpolation=cv2.INTER_LINEAR))
 
 
 def _without(grey: np.ndarray, kept: np.ndarray) -> np.ndarray | None:

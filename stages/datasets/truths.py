@@ -68,7 +68,7 @@ def read_annotated(image: SourceImage, options: Dataset = AUTO) -> Annotated:
     unclear = None
     if image.has_mask:
         truths[EXACT], unclear, reading = _exact(image, shape, orientation, options)
-        notes += [f"mask: {reading}"] if reading else []
+        notes += [reading] if reading else []
     if not (image.label or (unclear is not None and unclear.any())):
         _check_content(image, truths)
     return Annotated(picture.pixels, boxes, truths, unclear, tuple(notes))
@@ -91,7 +91,7 @@ def _exact(
         return defect, unclear, None
     mask = read_mask(image.mask, options.masks)
     usual = mask.reading.startswith(("0 and 255", "all 0", "grey"))
-    reading = None if usual and options.masks == "auto" else mask.reading
+    reading = None if usual and options.masks == "auto" else f"with a mask read as: {mask.reading}"
     if mask.orientation != 1:  # turned by its own tag, as the image by its
         _check_mask_size(image, mask.pixels, {shape}, orientation)
         return mask.pixels, None, reading

@@ -12,8 +12,14 @@ def raw_folder(dataset: Dataset) -> Path:
 
 
 def image_root(dataset: Dataset) -> Path:
-    """Return the folder that readers read: `dataset.root` where given, else what the download stage made."""
-    return Path(dataset.root).expanduser() if dataset.root else raw_folder(dataset)
+    """Return the folder that readers read: `dataset.root` where given, else what the download stage made.
+
+    A relative root starts at the repository itself (`DVC_ROOT`), also where DVC runs an experiment in a temporary copy.
+    """
+    if not dataset.root:
+        return raw_folder(dataset)
+    root = Path(dataset.root).expanduser()
+    return root if root.is_absolute() else Path(os.environ.get("DVC_ROOT", "")) / root
 
 
 def tiles_folder(dataset_name: str) -> Path:

@@ -17,7 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import SourceImage, read_image, read_mask
+from stages.datasets.images import SourceImage, read_image
+from stages.datasets.mask_files import read_mask
 from stages.datasets.sources import find_source
 from stages.datasets.tiles import open_tiles
 from stages.datasets.tiling import make_tiles
@@ -74,9 +75,9 @@ def main() -> None:
 
 def decode_one(image: SourceImage) -> None:
     """Decode an image and its mask, and keep neither."""
-    height, width = read_image(image.path).shape[:2]
+    read_image(image.path)
     if image.mask is not None:
-        read_mask(image.mask, height, width)
+        read_mask(image.mask)
 
 
 def in_turns(calls: dict[str, Callable[[], None]], repeats: int) -> tuple[dict[str, float], dict[str, float]]:

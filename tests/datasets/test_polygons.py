@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.datasets.images import Box, Polygon, exact_mask
+from stages.datasets.images import Box, Polygon
+from stages.datasets.outlines import fill
 from stages.datasets.polygons import (
     CIRCLE_ERROR_PX,
     GID,
@@ -22,7 +22,7 @@ from stages.datasets.polygons import (
 )
 from stages.runtime.data_params import AnnotationKeys
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import labelme, noise, read, source_image, write_pixels, write_text
+from tests.datasets.small_sets import labelme, noise, read, write_pixels, write_text
 
 TRIANGLE = [[2.0, 3.0], [12.0, 3.0], [2.0, 18.0]]
 
@@ -38,7 +38,7 @@ def polygons_of(tmp_path, *shapes, **keys):
 
 
 def filled(polygons, height=20, width=30):
-    return exact_mask(source_image(Path("a"), has_mask=True, polygons=tuple(polygons)), height, width)
+    return fill([polygon.corners for polygon in polygons], height, width)
 
 
 def test_a_labelme_file(tmp_path):
@@ -55,7 +55,7 @@ def test_an_image_without_shapes_is_good_and_mixed_kinds_are_left_to_the_tile(tm
     write_annotated(tmp_path, "b", ("pit", "polygon", TRIANGLE), ("scratch", "rectangle", [[1, 1], [3, 3]]))
     good, mixed = read(read_polygon_images, tmp_path)
     assert (good.defect_class, good.boxes, good.has_mask) == ("good", (), True)
-    assert not exact_mask(good, 20, 30).any()
+    assert not good.polygons
     assert (mixed.defect_class, [box.name for box in mixed.boxes]) == ("", ["pit", "scratch"])
 
 

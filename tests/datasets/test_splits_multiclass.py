@@ -56,8 +56,20 @@ def test_a_class_in_too_few_units_is_named():
 def test_kinds_alone_are_no_binary_task():
     with pytest.raises(InputError, match=r"no tile of this data set is good.*-S task=multiclass"):
         split_tiles(kinds(), BY_GROUP)
-    with pytest.raises(InputError, match=r"task is multiclass, but all tiles are of one class; use -S task=binary"):
-        split_tiles(kinds().assign(defect_class="crazing"), BY_GROUP, "multiclass")
+    for task in ("binary", "multiclass"):  # neither sends to the other one
+        with pytest.raises(InputError, match=r"no tile of this data set is good, and all are of one kind") as refused:
+            split_tiles(kinds().assign(defect_class="crazing"), BY_GROUP, task)
+        assert "-S task" not in str(refused.value)
+
+
+def test_without_a_defective_tile_no_task_is_advised_and_the_reason_is_given():
+    empty = kinds().assign(defect_class="good", label="good", defect_px=0, width=20, height=10)
+    for task in ("binary", "multiclass"):
+        with pytest.raises(InputError, match=r"is defective: no annotation marks anything in them") as refused:
+            split_tiles(empty, BY_GROUP, task)
+        assert "-S task" not in str(refused.value)
+        with pytest.raises(InputError, match=r"that is annotated is 0\.02; lower tile\.defect_threshold"):
+            split_tiles(empty.assign(defect_px=[4] + [0] * (len(empty) - 1)), BY_GROUP, task)
 
 
 def test_good_tiles_are_left_out_in_a_multiclass_task_too():

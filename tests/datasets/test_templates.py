@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box, read_mask
+from stages.datasets.images import Box
+from stages.datasets.mask_files import read_derived
 from stages.datasets.templates import UNCLEAR, attach_masks, change_mask, derive_masks, find_templates
 from stages.datasets.voc import read_boards
 from stages.runtime.errors import InputError
@@ -61,7 +62,7 @@ def derive(root, workers=2):
 
 
 def mask_of(root, name):
-    return read_mask(root.parent / f"masks/Short/{name}.png", HEIGHT, WIDTH)
+    return read_derived(root.parent / f"masks/Short/{name}.png")[0]
 
 
 def iou(one, other):
