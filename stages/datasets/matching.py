@@ -59,7 +59,7 @@ def twins(images: Iterable[Path]) -> Found:
     return {
         image: InputError(
             f"{image}: {_other(image, paths).name} beside it has the same name but for its suffix; keep one of two "
-            f"copies, and name a mask {image.stem}_mask{image.suffix} or put it into masks/"
+            f"copies; a mask is called {image.stem}_mask, or lies in masks/"
         )
         for paths in beside.values()
         if len(paths) > 1
