@@ -33,6 +33,7 @@ PARTS: dict[str, Part] = {
     "testing": "test",
 }
 
+_YEAR = re.compile(r"20\d\d$")
 _ROBOFLOW = re.compile(r"\.rf\.\w+(?=\.\w+$)")  # what Roboflow appends to tell the augmented copies of an image apart
 
 
@@ -111,8 +112,12 @@ def some_images(images: list[Path], folder: Path) -> list[Path]:
 
 
 def part_of(inside: PurePath) -> Part | None:
-    """Return which of the publisher's parts a path (relative to the data set) lies in: its first folder named so."""
-    return next((PARTS[name.lower()] for name in inside.parts[:-1] if name.lower() in PARTS), None)
+    """Return which of the publisher's parts a path (relative to the data set) lies in: its first folder named so.
+
+    A year may follow, as in COCO's train2017.
+    """
+    names = (_YEAR.sub("", name.lower()) for name in inside.parts[:-1])
+    return next((PARTS[name] for name in names if name in PARTS), None)
 
 
 def stem_of(path: PurePath) -> str:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.datasets.images import Box, Polygon
-from stages.datasets.outlines import fill
 from stages.datasets.marks import bounds
+from stages.datasets.outlines import fill
 from stages.datasets.polygons import GID, read_gid, read_polygon_images, read_polygons
 from stages.datasets.shapes import CIRCLE_ERROR_PX
 from stages.runtime.data_params import AnnotationKeys, Dataset
