@@ -4,6 +4,7 @@ A small data set is written in each reader's layout, one of its files is broken 
 the whole way to the tiles is gone. Nothing but an InputError may come out of it, and no image may vanish uncounted.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -83,6 +84,41 @@ def folder(root: Path) -> None:
     write_pixels(root / "masks/2.tif", np.full((20, 20), 255, np.uint8))
 
 
+def mvtec(root: Path) -> None:
+    for number, name in enumerate(("train/good/0", "test/good/0", "test/scratch/0")):
+        write_pixels(root / f"{name}.png", noise(20, 20, number))
+    write_pixels(root / "ground_truth/scratch/0_mask.png", np.full((20, 20), 255, np.uint8))
+
+
+def visa(root: Path) -> None:
+    for number, name in enumerate(("Normal/00", "Anomaly/0")):
+        write_pixels(root / f"Data/Images/{name}.png", noise(20, 20, number))
+    write_pixels(root / "Data/Masks/Anomaly/0.png", np.full((20, 20), 255, np.uint8))
+
+
+def coco(root: Path) -> None:
+    images = [{"id": number, "file_name": f"{number}.png", "height": 20, "width": 20} for number in (1, 2)]
+    outline = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 8, 8], "segmentation": [[1, 1, 9, 1, 9, 9]]}
+    runs = {"id": 2, "image_id": 2, "category_id": 1, "segmentation": {"size": [20, 20], "counts": [22, 9, 369]}}
+    content = {"images": images, "categories": [{"id": 1, "name": "pit"}], "annotations": [outline, runs]}
+    write_text(root / "annotations/instances.json", json.dumps(content))
+    for number in (1, 2):
+        write_pixels(root / f"images/{number}.png", noise(20, 20, number))
+
+
+def yolo(root: Path) -> None:
+    write_text(root / "data.yaml", "names: {0: pit, 1: dent}\n")
+    for number, line in ((1, "0 0.5 0.5 0.2 0.2"), (2, "1 0.1 0.1 0.5 0.1 0.5 0.5")):
+        write_text(root / f"train/labels/{number}.txt", f"{line}\n")
+        write_pixels(root / f"train/images/{number}.png", noise(20, 20, number))
+
+
+def side_by_side(root: Path) -> None:
+    for number in (1, 2):
+        write_text(root / f"train/{number}.xml", voc(20, 20, BOX))
+        write_pixels(root / f"train/{number}.png", noise(20, 20, number))
+
+
 WRITERS: dict[str, Callable[[Path], object]] = {
     "boards": boards,
     "pcb": boards,
@@ -90,6 +126,11 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "magnetic_tile": magnetic_tile,
     "casting": lambda root: write_casting(root, per_folder=1),
     "elpv": elpv,
+    "mvtec": mvtec,
+    "visa": visa,
+    "coco": coco,
+    "yolo": yolo,
+    "voc": side_by_side,
     "labelme": labelled,
     "gid": gid,
     "folder": folder,
@@ -193,7 +234,14 @@ def check(name: str, root: Path) -> None:
 
 def image_files(name: str, root: Path) -> list[Path]:
     """Return the images of a data set written here, without masks."""
-    inside = {"magnetic_tile": "MT_*/Imgs/*.jpg", "boards": "images/*/*", "pcb": "images/*/*", "folder": "[gd]*/*"}
+    inside = {
+        "magnetic_tile": "MT_*/Imgs/*.jpg",
+        "boards": "images/*/*",
+        "pcb": "images/*/*",
+        "folder": "[gd]*/*",
+        "mvtec": "t*/*/*",
+        "visa": "Data/Images/*/*",
+    }
     return sorted(path for path in root.glob(inside.get(name, "**/*")) if path.suffix in IMAGE_SUFFIXES)
 
 

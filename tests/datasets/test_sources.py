@@ -19,6 +19,11 @@ def test_every_data_set_is_there():
         "magnetic_tile",
         "casting",
         "elpv",
+        "mvtec",
+        "visa",
+        "coco",
+        "yolo",
+        "voc",
         "labelme",
         "folder",
     ]
@@ -39,7 +44,7 @@ def test_the_root_is_the_users_or_what_was_downloaded(tmp_path):
     assert find_root(Dataset("pcb", None)) == Path("data/raw/pcb")
 
 
-@pytest.mark.parametrize("name", ["gid", "labelme", "folder"])
+@pytest.mark.parametrize("name", ["gid", "mvtec", "visa", "coco", "yolo", "voc", "labelme", "folder"])
 def test_ones_own_images_need_a_root(name):
     with pytest.raises(InputError, match=rf"dataset\.root is null; for {name} it has to name a folder"):
         find_root(Dataset(name, None))
