@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box
+from stages.datasets.images import Box, Polygon
+from stages.datasets.orientation import upright
 from stages.datasets.tiles import open_tiles
 from stages.datasets.tiling import Window, cut_image, make_tiles, pixels_sha, window_starts, windows
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import TILE, noise, source_image, write_pixels
+from tests.datasets.small_sets import TILE, noise, source_image, spot, write_pixels
+from tests.datasets.test_orientation import tagged
 
 THESIS = replace(TILE, px=224, overlap_px=2)
 # Width, height and number of images of the ten board designs of HRIPCB, and full tiles of one image
@@ -148,17 +150,65 @@ def test_a_label_belongs_to_the_whole_image(tmp_path):
     assert (row["defect_px"], row["exact_px"]) == (-1, -1)
 
 
-def test_areas_count_after_resizing(tmp_path):
-    # A 40 x 40 image becomes 20 x 20: a box of 4 x 4 becomes 2 x 2 = 4 pixels, exactly 1%
-    tile = replace(TILE, mode="resize")
-    assert cut_image(boxed(tmp_path, (0, 0, 4, 4), height=40), tile).rows[0]["defect_px"] == 4
-    row = cut_image(boxed(tmp_path, (0, 0, 4, 2), height=40), tile).rows[0]
-    assert (row["defect_px"], row["label"], row["width"], row["height"]) == (2, "good", 40, 40)
+def test_areas_and_threshold_are_those_of_the_source(tmp_path):
+    # 1% of 40 x 40 is 16 px, into whatever tile it is shrunk
+    for px in (8, 20, 40):
+        tile = replace(TILE, mode="resize", px=px)
+        for height, label in ((4, "defective"), (3, "good")):
+            row = cut_image(boxed(tmp_path, (0, 0, 4, height), height=40), tile).rows[0]
+            assert (row["defect_px"], row["label"], row["width"], row["height"]) == (4 * height, label, 40, 40)
+
+
+@pytest.mark.parametrize("kind", ["boxes", "polygon", "mask"])
+def test_a_scratch_that_shrinks_to_less_than_a_pixel_keeps_label_and_truth(tmp_path, kind):
+    corners = ((10.0, 50.0), (70.0, 50.0), (70.0, 51.0), (10.0, 51.0))
+    mask = np.zeros((100, 100), np.uint8)
+    mask[50, 10:70] = 255
+    path = write_pixels(tmp_path / "a.png", noise(100, 100))
+    image = {
+        "boxes": lambda: source_image(path, boxes=(Box(10, 50, 70, 51, "scratch"),)),
+        "polygon": lambda: source_image(path, has_mask=True, polygons=(Polygon(corners, "scratch"),)),
+        "mask": lambda: source_image(path, has_mask=True, mask=write_pixels(tmp_path / "m.png", mask)),
+    }[kind]()
+    cut = cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.0))
+    assert (cut.rows[0]["label"], cut.rows[0]["defect_px"]) == ("defective", 60)
+    (packed,) = cut.truths.values()
+    truth = np.unpackbits(packed, axis=-1, count=20).astype(bool)[0]
+    assert np.argwhere(truth).tolist() == [[10, x] for x in range(2, 14)]
+    assert cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.006)).rows[0]["label"] == "defective"
+    assert cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.007)).rows[0]["label"] == "good"
 
 
 def test_a_small_image_grows_with_its_truth(tmp_path):
-    row = cut_image(boxed(tmp_path, (0, 0, 5, 10), height=10, width=10), TILE).rows[0]
-    assert row["defect_px"] == 200
+    cut = cut_image(boxed(tmp_path, (0, 0, 5, 10), height=10, width=10), TILE)
+    assert cut.rows[0]["defect_px"] == 50
+    assert np.unpackbits(cut.truths["boxes"], axis=-1, count=20).sum() == 200
+
+
+def test_a_turned_picture_has_the_same_tiles_as_the_upright_one(tmp_path):
+    pixels, box = noise(36, 40), Box(2, 3, 9, 12, "short")
+    plain = cut_image(source_image(write_pixels(tmp_path / "a.png", pixels), boxes=(box,)), TILE)
+    path = tagged(tmp_path / "b.png", upright(pixels, 8), 6)
+    turned = cut_image(source_image(path, boxes=(box,), annotated_shape=(36, 40)), TILE)
+    assert np.array_equal(plain.images, turned.images)
+    assert np.array_equal(plain.truths["boxes"], turned.truths["boxes"])
+    assert [row["pixels_sha"] for row in plain.rows] == [row["pixels_sha"] for row in turned.rows]
+
+
+def test_tiles_that_show_an_unclear_box_are_left_out_and_counted(tmp_path):
+    grey = np.zeros((36, 40), np.uint8)
+    grey[2:8, 2:8], grey[30:34, 35:39] = 255, 64  # seen in the windows at 0,0 and, without a change, at 16,16 only
+    boxes = (Box(1, 1, 9, 9, "short"), Box(35, 30, 39, 34, "short"))
+    mask = write_pixels(tmp_path / "m.png", grey)
+    path = write_pixels(tmp_path / "a.png", noise(36, 40))
+    cut = cut_image(source_image(path, boxes=boxes, mask=mask, has_mask=True, derived=True), TILE)
+    assert [(row["x"], row["y"], row["label"]) for row in cut.rows] == [
+        (0, 0, "defective"),
+        (16, 0, "good"),
+        (0, 16, "good"),
+    ]
+    assert len(cut.images) == len(cut.truths["exact"]) == len(cut.truths["boxes"]) == 3
+    assert cut.notes == ("without the tiles that show a box in which nothing has changed",)
 
 
 def test_mixed_classes_are_decided_tile_by_tile(tmp_path):
@@ -174,7 +224,7 @@ def test_an_annotation_of_another_extent_is_refused(tmp_path):
 
 
 def test_a_good_image_with_a_marked_mask_is_refused(tmp_path):
-    mask = write_pixels(tmp_path / "m.png", np.full((20, 20), 255, np.uint8))
+    mask = write_pixels(tmp_path / "m.png", spot(20, 20))
     path = write_pixels(tmp_path / "a.png", noise(20, 20))
     with pytest.raises(InputError, match=r"m\.png: marks defects, but the image counts as good"):
         cut_image(source_image(path, mask=mask, has_mask=True, defect_class="good"), TILE)
@@ -185,7 +235,8 @@ def many(tmp_path, count=9):
     for number in range(count):
         height = 20 + 16 * (number % 3)
         path = write_pixels(tmp_path / "in" / f"{number}.png", noise(height, 40, number))
-        images.append(source_image(path, boxes=(Box(0, 0, number, number, "short"),) if number else ()))
+        boxes = (Box(0, 0, number, number, "short"),) if number else ()
+        images.append(source_image(path, boxes=boxes, defect_class="short" if number else "good"))
     return images
 
 
@@ -230,10 +281,10 @@ def test_few_images_are_held_at_a_time(tmp_path, monkeypatch):
     alive, most = [0], [0]
     real = cut_image
 
-    def counted(image, tile):
+    def counted(image, tile, options):
         alive[0] += 1
         most[0] = max(most[0], alive[0])
-        return real(image, tile)
+        return real(image, tile, options)
 
     monkeypatch.setattr("stages.datasets.tiling.cut_image", counted)
     append = "stages.datasets.tiling.ShardWriter.append"
@@ -252,7 +303,10 @@ def test_identical_pixels_have_one_hash_whatever_the_file(tmp_path):
     pixels = noise(20, 30)
     paths = [write_pixels(tmp_path / name, pixels) for name in ("a.png", "b.bmp")]
     others = [write_pixels(tmp_path / "c.png", noise(20, 30, 1)), write_pixels(tmp_path / "d.png", pixels[:, ::-1])]
-    found = [cut_image(source_image(path, boxes=()), TILE).rows[0]["pixels_sha"] for path in paths + others]
+    found = [
+        cut_image(source_image(path, boxes=(), defect_class="good"), TILE).rows[0]["pixels_sha"]
+        for path in paths + others
+    ]
     assert found[0] == found[1] == sha256(b"(20, 30, 3)" + pixels.tobytes()).hexdigest()[:16]
     assert len(set(found)) == 3
 
