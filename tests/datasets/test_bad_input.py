@@ -76,11 +76,8 @@ def elpv(root: Path) -> None:
 
 def folder(root: Path) -> None:
     write_pixels(root / "good/1.png", noise(20, 20))
-    for name, text in (("xml", voc(20, 20, BOX)), ("bmp", None)):
-        if text:
-            write_text(root / f"defective/2.{name}", text)
-        else:
-            write_pixels(root / f"defective/2.{name}", noise(20, 20))
+    write_text(root / "defective/2.xml", voc(20, 20, BOX))
+    write_pixels(root / "defective/2.bmp", noise(20, 20))
     write_pixels(root / "masks/2.tif", spot(20, 20))
 
 
