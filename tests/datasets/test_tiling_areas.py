@@ -76,3 +76,12 @@ def test_tiles_that_show_an_unclear_box_are_left_out_and_counted(tmp_path):
     ]
     assert len(cut.images) == len(cut.truths["exact"]) == len(cut.truths["boxes"]) == 3
     assert cut.notes == ("without the tiles that show a box in which nothing has changed",)
+
+
+def test_a_mask_beyond_every_box_is_of_the_nearest_ones_class(tmp_path):
+    mask = np.zeros((20, 36), np.uint8)
+    mask[10, 14:30] = 255  # begins in the patch, ends nearer to it than to the ding
+    boxes = (Box(10, 8, 15, 12, "patch"), Box(0, 0, 2, 2, "ding"))
+    path, written = write_pixels(tmp_path / "a.png", noise(20, 36)), write_pixels(tmp_path / "m.png", mask)
+    rows = cut_image(source_image(path, boxes=boxes, mask=written, has_mask=True, defect_class=""), TILE).rows
+    assert [row["defect_class"] for row in rows] == ["patch", "patch"]
