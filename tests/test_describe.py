@@ -10,7 +10,7 @@ from stages import describe as stage
 from stages import split, tile
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
-from tests.datasets.small_sets import TILE, write_board, write_casting, write_magnetic
+from tests.datasets.small_sets import TILE, spot, write_board, write_casting, write_magnetic
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_masks_and_labels(params, tmp_path):
     mask = np.zeros((20, 20), np.uint8)
     for number in range(12):
         write_magnetic(tmp_path / "root", "Free", f"exp1_num_{number}", mask, number)
-        write_magnetic(tmp_path / "root", "Break", f"exp1_num_{number + 50}", mask + np.uint8(255), number)
+        write_magnetic(tmp_path / "root", "Break", f"exp1_num_{number + 50}", spot(20, 20), number)
     assert described(params, "magnetic_tile") == "describe: magnetic_tile: 24 tiles of 2 classes, truth: exact"
     write_casting(tmp_path / "root", 6)
     assert described(params, "casting") == "describe: casting: 24 tiles of 2 classes, truth: labels"

@@ -10,10 +10,12 @@ import pytest
 from stages import tile as stage
 from stages.datasets.tiles import open_tiles
 from stages.runtime.command import run_stage
+from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from tests.datasets.small_sets import (
     TILE,
     noise,
+    spot,
     voc,
     write_board,
     write_casting,
@@ -65,7 +67,7 @@ def test_boxes_and_masks_become_two_truths(params, tmp_path):
 
 
 def test_masks_and_labels_alone(params, tmp_path):
-    write_magnetic(tmp_path / "root", "Break", "exp1_num_1", np.full((20, 20), 255, np.uint8))
+    write_magnetic(tmp_path / "root", "Break", "exp1_num_1", spot(20, 20))
     write_magnetic(tmp_path / "root", "Free", "exp1_num_2", np.zeros((20, 20), np.uint8))
     assert "2 images, 2 tiles, 1 of them defective" in stage.tile(named(params, "magnetic_tile"))
     write_casting(tmp_path / "root")
@@ -103,7 +105,7 @@ BAD = {
     "missing root": (lambda root: None, "root: is not there; set dataset.root"),
     "no layout": (lambda root: root.mkdir(), "no folders images/ and Annotations/"),
     "no images": (without_images, "images: no images"),
-    "truncated image": (truncated, "01_a.png: the image is truncated or not an image"),
+    "truncated image": (truncated, "01_a.png: the image is truncated: its end is missing"),
     "broken XML": (annotated("<annotation>"), "01_a.xml: not readable as XML"),
     "entity bomb": (annotated(BOMB), "01_a.xml: the XML declares entities"),
     "XML without size": (annotated("<annotation/>"), "01_a.xml: the image: <size/width> is missing"),
@@ -138,7 +140,7 @@ def test_an_error_in_a_late_image_writes_nothing(params, tmp_path):
     for number in range(8):
         write_board(tmp_path / "root", f"{number:02d}_a", seed=number)
     (tmp_path / "root/images/Short/07_a.png").write_bytes(b"broken")
-    with pytest.raises(Exception, match=r"07_a\.png: the image is truncated"):
+    with pytest.raises(Exception, match=r"07_a\.png: the image is of no format that is read"):
         stage.tile(params)
     assert not list(Path("data/tiles").iterdir())
 
@@ -152,7 +154,7 @@ def test_counts_go_into_the_metrics_and_no_times(params, tmp_path):
     content = json.loads(Path("metrics/tile.json").read_text())
     reason = content["pcb"].pop("skipped")
     assert list(reason) == ["images/Short/02_b.png"]
-    assert "truncated" in reason["images/Short/02_b.png"]
+    assert "of no format that is read" in reason["images/Short/02_b.png"]
     assert content == {
         "pcb": {
             "images": 1,
@@ -160,8 +162,60 @@ def test_counts_go_into_the_metrics_and_no_times(params, tmp_path):
             "duplicates": 0,
             "tiles": 6,
             "defective": 1,
+            "below_threshold": 0,
             "classes": {"Short": 1, "good": 5},
             "annotation": {"boxes": 6},
             "truths": "boxes",
+            "notes": {},
         }
     }
+
+
+def test_what_was_assumed_is_said_and_counted(params, tmp_path):
+    for number, value in enumerate((1, 100, 255, 1)):
+        write_board(tmp_path / "root", f"{number:02d}_a", BOX, seed=number)
+        write_pixels(tmp_path / f"root/masks/Short/{number:02d}_a.png", spot(40, 60) // 255 * np.uint8(value))
+    line = stage.tile(params)
+    assert "24 tiles, 4 of them defective; 1 images with a mask read as: 0 and 100; 2 images with a mask read" in line
+    assert json.loads(Path("metrics/tile.json").read_text())["pcb"]["notes"] == {
+        "with a mask read as: 0 and 100": 1,
+        "with a mask read as: class numbers, all but 0 defect": 2,
+    }
+
+
+def test_a_defective_image_without_a_defective_tile_is_counted(params, tmp_path):
+    write_board(tmp_path / "root", "01_a", BOX)
+    write_board(tmp_path / "root", "02_a", (56, 36, 60, 40), seed=1)  # in the rest that border: drop does not use
+    write_board(tmp_path / "root", "03_a", (1, 1, 2, 2), seed=2)  # 4 px, less than 2% of 400
+    line = stage.tile(replace(params, tile=replace(TILE, defect_threshold=0.02)))
+    note = "defective, but without a defective tile (tile.defect_threshold, tile.border)"
+    assert f"18 tiles, 1 of them defective; 2 images {note}, " in line
+    content = json.loads(Path("metrics/tile.json").read_text())["pcb"]
+    assert (content["notes"], content["below_threshold"]) == ({note: 2}, 1)
+
+
+def test_what_the_publisher_left_empty_is_left_out_in_one_line(params, tmp_path, capfd):
+    known = ("exp3_num_45042", "exp4_num_45057", "exp4_num_124690", "exp4_num_352527")
+    for number, stem in enumerate(known):
+        write_magnetic(tmp_path / "root", "Uneven", stem, np.zeros((20, 20), np.uint8), number)
+    write_magnetic(tmp_path / "root", "Break", "exp1_num_1", spot(20, 20), 7)
+    assert "1 images, 1 tiles, 1 of them defective, 4 bad images left out" in stage.tile(named(params, "magnetic_tile"))
+    assert capfd.readouterr().err.count("left out") == 1
+    skipped = json.loads(Path("metrics/tile.json").read_text())["magnetic_tile"]["skipped"]
+    assert sorted(skipped) == sorted(f"MT_Uneven/Imgs/{stem}.jpg" for stem in known)
+    write_magnetic(tmp_path / "root", "Uneven", known[0], spot(20, 20))  # somebody has drawn it
+    assert "2 images, 2 tiles, 2 of them defective, 3 bad" in stage.tile(named(params, "magnetic_tile"))
+    write_magnetic(tmp_path / "root", "Uneven", "exp1_num_9", np.zeros((20, 20), np.uint8))
+    with pytest.raises(InputError, match=r"exp1_num_9\.png: marks no defect, but the image counts as Uneven"):
+        stage.tile(named(params, "magnetic_tile"))
+
+
+def test_three_empty_masks_among_good_ones_are_left_out_by_name(params, tmp_path):
+    write_pixels(tmp_path / "root/good/0.png", noise(20, 20))
+    for number in range(1, 7):
+        write_pixels(tmp_path / f"root/defective/{number}.png", noise(20, 20, number))
+        write_pixels(tmp_path / f"root/masks/{number}.png", spot(20, 20) * np.uint8(number > 3))
+    with pytest.raises(InputError, match=r"masks/1\.png: marks no defect, but the image counts as defect; correct"):
+        stage.tile(named(params, "folder"))
+    skipping = replace(params, dataset=replace(params.dataset, name="folder", on_bad_file="skip"))
+    assert "4 images, 4 tiles, 3 of them defective, 3 bad images left out" in stage.tile(skipping)

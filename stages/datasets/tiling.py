@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box, SourceImage
+from stages.datasets.images import SourceImage
 from stages.datasets.shards import BOXES, EXACT, IMAGES, INDEX_FILE, SHARD_TILES, ShardWriter
 from stages.datasets.truth_tiles import pack, truth_tile
 from stages.datasets.truths import AUTO, read_annotated
@@ -230,16 +230,18 @@ def _index_row(image: SourceImage, digest: str, window: Window, areas: dict[str,
 
 
 def _defect_class(image: SourceImage, window: Window) -> str:
-    """Return the image's class, or where classes are mixed the one whose boxes fill most of the window."""
+    """Return the image's class, or where classes are mixed the one whose boxes fill most of the window.
+
+    A mask may reach beyond its box, so that a window shows no box at all: then the class of the nearest one.
+    """
     if image.defect_class:
         return image.defect_class
     areas: Counter[str] = Counter()
+    gaps: dict[str, int] = {}
     for box in image.boxes or ():
-        areas[box.name] += _common_area(box, window)
-    return min(areas, key=lambda name: (-areas[name], name))
-
-
-def _common_area(box: Box, window: Window) -> int:
-    width = min(box.x_max, window.x + window.width) - max(box.x_min, window.x)
-    height = min(box.y_max, window.y + window.height) - max(box.y_min, window.y)
-    return max(width, 0) * max(height, 0)
+        width = min(box.x_max, window.x + window.width) - max(box.x_min, window.x)
+        height = min(box.y_max, window.y + window.height) - max(box.y_min, window.y)
+        areas[box.name] += max(width, 0) * max(height, 0)
+        gap = max(-width, 0) ** 2 + max(-height, 0) ** 2
+        gaps[box.name] = min(gaps.get(box.name, gap), gap)
+    return min(areas, key=lambda name: (-areas[name], gaps[name], name))

@@ -54,7 +54,7 @@ def read_annotated(image: SourceImage, options: Dataset = AUTO) -> Annotated:
     if picture.orientation != 1:
         notes.append("turned upright by their EXIF tag")
     if picture.bits > 8:
-        notes.append(f"16-bit files read as {picture.bits}-bit")
+        notes.append(f"of 16 bits a channel, read as {picture.bits}")
     shape, orientation = (picture.pixels.shape[0], picture.pixels.shape[1]), picture.orientation
     _check_size(image, shape, orientation)
     boxes, truths = image.boxes, {}

@@ -37,6 +37,13 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def spot(height: int, width: int) -> np.ndarray:
+    """Return a mask, H W uint8: 255 in 6 x 6 px near its upper left corner, which touches no border."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[2:8, 2:8] = 255
+    return mask
+
+
 def write_pixels(path: Path, pixels: np.ndarray) -> Path:
     """Write RGB or grey pixels under a name that says the format."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,3 +28,12 @@ def test_skipped_files_are_listed_and_warned_of_in_order(capfd):
     assert capfd.readouterr().err == (
         "warning: left out images/b.png: b.xml: not readable as XML\nwarning: left out images/a.png: a.png: truncated\n"
     )
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_known_fault_is_left_out_in_one_line_and_stops_nothing(capfd, skip):
+    bad = BadFiles(skip)
+    bad.leave_out(["a.png", "b.png"], "its mask is empty")
+    bad.leave_out([], "nothing to say")
+    assert bad.skipped == [{"file": file, "reason": "its mask is empty"} for file in ("a.png", "b.png")]
+    assert capfd.readouterr().err == "warning: left out 2 images, a.png the first: its mask is empty\n"

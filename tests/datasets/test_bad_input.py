@@ -27,6 +27,7 @@ from tests.datasets.small_sets import (
     labelme,
     noise,
     read,
+    spot,
     voc,
     write_board,
     write_casting,
@@ -42,7 +43,7 @@ SHAPE = ("pit", "polygon", [[1, 1], [9, 1], [9, 9]])
 def boards(root: Path) -> None:
     write_board(root, "01_a", BOX)
     write_board(root, "02_b")
-    write_pixels(root / "masks/Short/01_a.png", np.zeros((40, 60), np.uint8))
+    write_pixels(root / "masks/Short/01_a.png", spot(40, 60))
 
 
 def neu_det(root: Path) -> None:
@@ -52,7 +53,7 @@ def neu_det(root: Path) -> None:
 
 
 def magnetic_tile(root: Path) -> None:
-    write_magnetic(root, "Break", "exp1_num_1", np.full((20, 20), 255, np.uint8))
+    write_magnetic(root, "Break", "exp1_num_1", spot(20, 20))
     write_magnetic(root, "Free", "exp1_num_2", np.zeros((20, 20), np.uint8))
 
 
@@ -76,12 +77,9 @@ def elpv(root: Path) -> None:
 
 def folder(root: Path) -> None:
     write_pixels(root / "good/1.png", noise(20, 20))
-    for name, text in (("xml", voc(20, 20, BOX)), ("bmp", None)):
-        if text:
-            write_text(root / f"defective/2.{name}", text)
-        else:
-            write_pixels(root / f"defective/2.{name}", noise(20, 20))
-    write_pixels(root / "masks/2.tif", np.full((20, 20), 255, np.uint8))
+    write_text(root / "defective/2.xml", voc(20, 20, BOX))
+    write_pixels(root / "defective/2.bmp", noise(20, 20))
+    write_pixels(root / "masks/2.tif", spot(20, 20))
 
 
 def mvtec(root: Path) -> None:

@@ -9,11 +9,14 @@ import pytest
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box
 from stages.datasets.mask_files import read_derived
+from stages.datasets.orientation import upright
 from stages.datasets.templates import UNCLEAR, attach_masks, change_mask, derive_masks, find_templates
+from stages.datasets.truths import read_annotated
 from stages.datasets.voc import read_boards
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from tests.datasets.small_sets import voc, write_pixels, write_text
+from tests.datasets.test_orientation import tagged
 
 HEIGHT, WIDTH = 160, 200
 GREEN, COPPER = (20, 90, 30), (60, 150, 70)
@@ -173,3 +176,17 @@ def test_masks_are_attached_and_a_missing_one_is_named(tmp_path):
     (tmp_path / "masks/Short/01_a.png").unlink()
     with pytest.raises(InputError, match=r"01_a\.png: missing; run the download stage again"):
         attach_masks(images, tmp_path / "masks", BadFiles(skip=False))
+
+
+def test_a_turned_photograph_gets_its_mask_where_its_defect_is_seen(tmp_path):
+    clean = board()
+    painted, truth, box = paint(clean)
+    write_pixels(tmp_path / "root/PCB_USED/01.png", clean)
+    write(tmp_path / "root", "01_a", painted, box)
+    tagged(tmp_path / "root/images/Short/01_a.png", upright(painted, 8), 6)  # stored turned, the XML drawn upright
+    derive(tmp_path / "root")
+    assert iou(mask_of(tmp_path / "root", "01_a"), truth) > 0.9
+    (image,) = attach_masks(read(tmp_path / "root"), tmp_path / "masks", BadFiles())
+    seen = read_annotated(image)
+    assert np.array_equal(seen.pixels, painted)
+    assert iou(seen.truths["exact"], truth) > 0.9

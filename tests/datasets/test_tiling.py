@@ -14,7 +14,7 @@ from stages.datasets.images import Box
 from stages.datasets.tiles import open_tiles
 from stages.datasets.tiling import Window, cut_image, make_tiles, pixels_sha, window_starts, windows
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import TILE, noise, source_image, write_pixels
+from tests.datasets.small_sets import TILE, noise, source_image, spot, write_pixels
 
 THESIS = replace(TILE, px=224, overlap_px=2)
 # Width, height and number of images of the ten board designs of HRIPCB, and full tiles of one image
@@ -148,19 +148,6 @@ def test_a_label_belongs_to_the_whole_image(tmp_path):
     assert (row["defect_px"], row["exact_px"]) == (-1, -1)
 
 
-def test_areas_count_after_resizing(tmp_path):
-    # A 40 x 40 image becomes 20 x 20: a box of 4 x 4 becomes 2 x 2 = 4 pixels, exactly 1%
-    tile = replace(TILE, mode="resize")
-    assert cut_image(boxed(tmp_path, (0, 0, 4, 4), height=40), tile).rows[0]["defect_px"] == 4
-    row = cut_image(boxed(tmp_path, (0, 0, 4, 2), height=40), tile).rows[0]
-    assert (row["defect_px"], row["label"], row["width"], row["height"]) == (2, "good", 40, 40)
-
-
-def test_a_small_image_grows_with_its_truth(tmp_path):
-    row = cut_image(boxed(tmp_path, (0, 0, 5, 10), height=10, width=10), TILE).rows[0]
-    assert row["defect_px"] == 200
-
-
 def test_mixed_classes_are_decided_tile_by_tile(tmp_path):
     path = write_pixels(tmp_path / "a.png", noise(20, 36))
     boxes = (Box(0, 0, 5, 5, "scratch"), Box(0, 6, 5, 10, "patch"), Box(30, 0, 36, 6, "patch"))
@@ -174,7 +161,7 @@ def test_an_annotation_of_another_extent_is_refused(tmp_path):
 
 
 def test_a_good_image_with_a_marked_mask_is_refused(tmp_path):
-    mask = write_pixels(tmp_path / "m.png", np.full((20, 20), 255, np.uint8))
+    mask = write_pixels(tmp_path / "m.png", spot(20, 20))
     path = write_pixels(tmp_path / "a.png", noise(20, 20))
     with pytest.raises(InputError, match=r"m\.png: marks defects, but the image counts as good"):
         cut_image(source_image(path, mask=mask, has_mask=True, defect_class="good"), TILE)
@@ -185,7 +172,8 @@ def many(tmp_path, count=9):
     for number in range(count):
         height = 20 + 16 * (number % 3)
         path = write_pixels(tmp_path / "in" / f"{number}.png", noise(height, 40, number))
-        images.append(source_image(path, boxes=(Box(0, 0, number, number, "short"),) if number else ()))
+        boxes = (Box(0, 0, number, number, "short"),) if number else ()
+        images.append(source_image(path, boxes=boxes, defect_class="short" if number else "good"))
     return images
 
 
@@ -230,10 +218,10 @@ def test_few_images_are_held_at_a_time(tmp_path, monkeypatch):
     alive, most = [0], [0]
     real = cut_image
 
-    def counted(image, tile):
+    def counted(image, tile, options):
         alive[0] += 1
         most[0] = max(most[0], alive[0])
-        return real(image, tile)
+        return real(image, tile, options)
 
     monkeypatch.setattr("stages.datasets.tiling.cut_image", counted)
     append = "stages.datasets.tiling.ShardWriter.append"
@@ -252,7 +240,10 @@ def test_identical_pixels_have_one_hash_whatever_the_file(tmp_path):
     pixels = noise(20, 30)
     paths = [write_pixels(tmp_path / name, pixels) for name in ("a.png", "b.bmp")]
     others = [write_pixels(tmp_path / "c.png", noise(20, 30, 1)), write_pixels(tmp_path / "d.png", pixels[:, ::-1])]
-    found = [cut_image(source_image(path, boxes=()), TILE).rows[0]["pixels_sha"] for path in paths + others]
+    found = [
+        cut_image(source_image(path, boxes=(), defect_class="good"), TILE).rows[0]["pixels_sha"]
+        for path in paths + others
+    ]
     assert found[0] == found[1] == sha256(b"(20, 30, 3)" + pixels.tobytes()).hexdigest()[:16]
     assert len(set(found)) == 3
 
