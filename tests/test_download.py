@@ -39,11 +39,13 @@ def test_an_own_copy_is_recorded_and_not_copied(params, tmp_path):
     write_text(tmp_path / "mine/Annotations/Short/02_gone.xml", "")
     line = stage.download(with_dataset(params, "pcb", tmp_path / "mine"))
     assert line.startswith("download: pcb: 1 images (local copy, ")
-    assert line.endswith(", 1 annotations without image left out")
+    assert line.endswith("; seen, not used: 1 (1 annotations that no image uses)")
     assert [path.name for path in Path("data/raw/pcb").iterdir()] == ["SOURCE.json"]
     found = record("pcb")
     assert (found["origin"], found["images"], found["files"]) == ("local copy", 1, 3)
-    assert found["annotations_without_image"] == 1
+    assert found["not_used"] == {
+        "annotations that no image uses": {"files": 1, "first": ["Annotations/Short/02_gone.xml"]}
+    }
     assert "Peking" in found["licence"]
     assert str(tmp_path) not in Path("data/raw/pcb/SOURCE.json").read_text()
 
@@ -146,3 +148,17 @@ def test_a_missing_root_and_a_root_that_would_be_overwritten_are_refused(params,
     with pytest.raises(InputError, match=r"dataset\.root is data/raw/pcb, which this stage overwrites"):
         stage.download(with_dataset(params, "pcb", "data/raw/pcb"))
     assert Path("data/raw/pcb/images/Short/01_a.png").is_file()
+
+
+def test_a_set_of_links_has_the_checksum_of_its_files(params, tmp_path):
+    for name in ("good", "defective"):
+        write_pixels(tmp_path / f"store/{name}/{name}.png", np.full((4, 4), len(name), np.uint8))
+        (tmp_path / "links").mkdir(exist_ok=True)
+        (tmp_path / "links" / name).symlink_to(tmp_path / "store" / name)
+    records = []
+    for folder in ("store", "links"):
+        line = stage.download(with_dataset(params, "folder", tmp_path / folder))
+        assert line.endswith("MB); good: good/; defective: defective/")
+        records.append(record("folder"))
+    assert records[0] == records[1]
+    assert (records[0]["files"], records[0]["remarks"]) == (2, ["good: good/; defective: defective/"])

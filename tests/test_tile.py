@@ -108,9 +108,12 @@ BAD = {
     "truncated image": (truncated, "01_a.png: the image is truncated: its end is missing"),
     "broken XML": (annotated("<annotation>"), "01_a.xml: not readable as XML"),
     "entity bomb": (annotated(BOMB), "01_a.xml: the XML declares entities"),
-    "XML without size": (annotated("<annotation/>"), "01_a.xml: the image: <size/width> is missing"),
+    "XML without image size": (
+        annotated("<annotation><size/><object/></annotation>"),
+        "01_a.xml: object 1: <name> is missing",
+    ),
     "box outside": (annotated(voc(60, 40, (1, 1, 61, 9))), "01_a.xml: object 1: box x 1..61, y 1..9 is outside"),
-    "min above max": (annotated(voc(60, 40, (9, 1, 5, 9))), "01_a.xml: object 1: box x 9..5, y 1..9: min must be"),
+    "min above max": (annotated(voc(60, 40, (9, 1, 5, 9))), "01_a.xml: object 1: box x 9..5, y 1..9: min must not be"),
     "another extent": (annotated(voc(61, 40, BOX)), "01_a.png: the image is 60x40 px but its annotation says 61x40 px"),
     "mask of another extent": (with_mask(60, 40), "01_a.png: the mask is 40x60 px but its image is 60x40 px"),
 }
@@ -167,6 +170,7 @@ def test_counts_go_into_the_metrics_and_no_times(params, tmp_path):
             "annotation": {"boxes": 6},
             "truths": "boxes",
             "notes": {},
+            "not_used": {},
         }
     }
 
@@ -219,3 +223,15 @@ def test_three_empty_masks_among_good_ones_are_left_out_by_name(params, tmp_path
         stage.tile(named(params, "folder"))
     skipping = replace(params, dataset=replace(params.dataset, name="folder", on_bad_file="skip"))
     assert "4 images, 4 tiles, 3 of them defective, 3 bad images left out" in stage.tile(skipping)
+
+
+def test_what_is_seen_and_not_used_is_said_and_counted(params, tmp_path):
+    write_board(tmp_path / "root", "01_a", BOX)
+    write_pixels(tmp_path / "root/rotation/01_a.png", noise(8, 8))
+    for name in ("Annotations/Short/09_gone.xml", "Thumbs.db", "readme.txt"):
+        write_text(tmp_path / "root" / name, "")
+    reasons = ["annotations that no image uses", "left by an operating system", "neither pictures nor annotations"]
+    reasons += ["pictures outside of what is read"]
+    words = ", ".join(f"1 {reason}" for reason in reasons)
+    assert f"1 of them defective; seen, not used: 4 ({words}), " in stage.tile(params)
+    assert json.loads(Path("metrics/tile.json").read_text())["pcb"]["not_used"] == dict.fromkeys(reasons, 1)

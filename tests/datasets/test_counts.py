@@ -18,7 +18,7 @@ def test_counts_by_hand():
         }
     )
     skipped = [{"file": "e.jpg", "reason": "cut"}]
-    assert count_tiles(index, ("boxes", "exact"), skipped, {"with b": 1, "with a": 2}) == {
+    assert count_tiles(index, ("boxes", "exact"), skipped, {"with b": 1, "with a": 2}, {"hidden": 3}) == {
         "images": 4,
         "groups": 3,
         "duplicates": 2,
@@ -28,6 +28,7 @@ def test_counts_by_hand():
         "classes": {"good": 2, "short": 2, "spur": 1},
         "annotation": {"boxes": 1, "mask": 4},
         "truths": "boxes, exact",
+        "not_used": {"hidden": 3},
         "skipped": {"e.jpg": "cut"},
         "notes": {"with a": 2, "with b": 1},
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.datasets.fetch import fetch_kaggle
+from stages.datasets.fetch import fetch_kaggle, unpack_fetched
 from stages.runtime.errors import InputError
 from stages.runtime.records import new_folder
 
@@ -35,15 +35,17 @@ def write_zip(path):
 
 def fetch(tmp_path):
     with new_folder(tmp_path / "set") as folder:
-        return fetch_kaggle("owner/name", folder, tmp_path / "cache")
+        fetched = fetch_kaggle("owner/name", tmp_path / "cache")
+        unpack_fetched(fetched, folder)
+        return fetched.origin
 
 
-def test_an_archive_is_unpacked_and_removed(tmp_path, monkeypatch, capsys):
+def test_an_archive_is_unpacked_and_kept(tmp_path, monkeypatch, capsys):
     use_client(monkeypatch, write_zip)
     assert fetch(tmp_path)["version"] == 7
-    files = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"set/data/a.txt": "one", "set/b.txt": "two"}
-    assert not (tmp_path / "cache").exists()
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"set/data/a.txt", "set/b.txt", "cache/7/name.zip", "cache/7/name.json"}
+    assert (tmp_path / "set/data/a.txt").read_text() == "one"
     assert capsys.readouterr() == ("", "")
 
 
@@ -79,7 +81,8 @@ def test_a_disk_that_fills_up_while_unpacking_keeps_the_archive(tmp_path, monkey
     monkeypatch.setattr("stages.datasets.archives.shutil.copyfileobj", fill)
     with pytest.raises(InputError, match="No space left on device"):
         fetch(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")] == ["cache/7/name.zip"]
+    kept = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert kept == {"cache/7/name.zip", "cache/7/name.json"}
 
 
 def test_a_client_that_is_not_installed_or_sends_nothing(tmp_path, monkeypatch):
@@ -99,3 +102,20 @@ def test_ctrl_c_is_not_taken_for_a_failed_download(tmp_path, monkeypatch):
     use_client(monkeypatch, interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch(tmp_path)
+
+
+def test_a_whole_archive_is_not_fetched_again_and_half_of_one_is(tmp_path, monkeypatch):
+    sent = []
+
+    def send(path):
+        sent.append(path)
+        write_zip(path)
+
+    use_client(monkeypatch, send)
+    first = fetch(tmp_path)
+    assert (fetch(tmp_path), len(sent)) == (first, 1)
+    archive = tmp_path / "cache/7/name.zip"
+    archive.write_bytes(archive.read_bytes()[:-1])
+    assert (fetch(tmp_path), len(sent)) == (first, 2)
+    (tmp_path / "cache/7/name.json").write_text("{")
+    assert (fetch(tmp_path), len(sent)) == (first, 3)

@@ -15,6 +15,7 @@ from tests.datasets.kaggle_server import STORAGE, Kaggle, Server, start_download
 from tests.datasets.small_sets import write_text
 from tests.dependencies import REPOSITORY
 
+ARCHIVE = "data/raw/.magnetic_tile.download/3/magnetic-tile-surface-defects.zip"
 EARLIER = "data/raw/magnetic_tile/earlier.txt"
 MEGABYTE = 1 << 20  # the client writes in pieces of this size
 
@@ -162,15 +163,53 @@ BAD = {
 def test_a_bad_archive_is_refused_and_fetched_anew_next_time(kaggle, tmp_path, bad):
     make, text = BAD[bad]
     kaggle.archive = make()
-    assert text in refused(tmp_path, kaggle)
+    line = refused(tmp_path, kaggle)
+    assert text in line and f"(the archive, {ARCHIVE}, is removed)" in line
     assert not list(tmp_path.rglob("evil.txt")) and not list((tmp_path / "data").rglob("*.zip"))
 
 
-def test_another_archive_than_the_expected_one(kaggle, tmp_path):
+def test_another_archive_than_the_expected_one_stays_until_the_parameter_is_right(kaggle, tmp_path):
     params = tmp_path / "params.yaml"
-    params.write_text(params.read_text().replace("archive_sha256: null", f'archive_sha256: "{"0" * 64}"'))
+    text = params.read_text()
+    params.write_text(text.replace("archive_sha256: null", f'archive_sha256: "{"0" * 64}"'))
     kaggle.archive = packed()
-    assert f"but dataset.archive_sha256 is {'0' * 64}" in refused(tmp_path, kaggle)
+    line = refused(tmp_path, kaggle)
+    assert f"but dataset.archive_sha256 is {'0' * 64}" in line and f"error: {ARCHIVE}: its SHA-256" in line
+    params.write_text(text)
+    assert download(tmp_path, kaggle)[0] == 0
+    assert len(kaggle.transfers()) == 1
+
+
+def test_an_archive_that_the_reader_refuses_stays_and_is_named(kaggle, tmp_path):
+    """Whatever is wrong with what it holds, it is fetched once; no message names a folder that is gone."""
+    kaggle.archive = packed({"MT_Break/Imgs/exp1_num_2.jpg": b""})
+    for _ in range(2):
+        line = refused(tmp_path, kaggle)
+        assert line.startswith(f"error: {ARCHIVE}/MT_Break/Imgs/exp1_num_2.png: missing; ")
+        assert f"(the archive {ARCHIVE} stays: no run fetches it again)" in line
+        assert ".new" not in line
+        assert (tmp_path / ARCHIVE).read_bytes() == kaggle.archive
+    assert len(kaggle.transfers()) == 1
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("on_bad_file: error", "on_bad_file: skip"))
+    code, out, err = download(tmp_path, kaggle)
+    assert code == 0 and "1 images (kaggle" in out and ", 1 bad files left out" in out
+    place = "data/raw/magnetic_tile/MT_Break/Imgs/exp1_num_2.png"
+    assert f"warning: left out MT_Break/Imgs/exp1_num_2.jpg: {place}: missing" in err and ".new" not in err
+    assert ".new" not in (tmp_path / "data/raw/magnetic_tile/SOURCE.json").read_text()
+    assert len(kaggle.transfers()) == 1
+    assert [path.name for path in (tmp_path / "data/raw").iterdir()] == ["magnetic_tile"]
+
+
+def test_an_archive_of_something_else_is_named(kaggle, tmp_path):
+    kaggle.archive = packed()
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("name: magnetic_tile ", "name: casting ", 1))
+    code, _, err = download(tmp_path, kaggle)
+    assert code == 2 and ".new" not in err
+    archive = "data/raw/.casting.download/3/real-life-industrial-dataset-of-casting-product.zip"
+    assert err.startswith(f"error: {archive}: no folders def_front/ and ok_front/") and "it has MT_Free/" in err
+    assert (tmp_path / archive).is_file()
 
 
 def test_a_disk_without_room_is_seen_before_the_transfer(kaggle, tmp_path):

@@ -11,6 +11,7 @@ def test_the_checksum_by_hand(tmp_path):
     write_text(tmp_path / "a.txt", "one!")
     write_text(tmp_path / ".hidden/x", "no")
     write_text(tmp_path / "SOURCE.json", "no")
+    write_text(tmp_path / "b/Thumbs.db", "no")
     lines = f"a.txt 4 {sha256(b'one!').hexdigest()}\nb/c.txt 3 {sha256(b'two').hexdigest()}\n"
     assert describe_files(tmp_path) == {"files": 2, "bytes": 7, "sha256": sha256(lines.encode()).hexdigest()}
 

@@ -249,6 +249,39 @@ def test_a_training_image_identical_to_a_test_image_is_unused(by):
     assert set(assigned[index["source"] == "g17/i0.png"]) == {"test"}
     assert (assigned == "unused").sum() == 10
     assert describe_duplicates(index, split) == (
-        "2 images repeat another's pixels, 1 official training images left out for sharing a unit with test"
+        "2 images repeat another's pixels, 1 official images left out for sharing a unit with a later part"
     )
     assert describe_split(index, pd.DataFrame({"split": assigned})).endswith(", 10 unused")
+
+
+@pytest.mark.parametrize("by", ["group", "image", "tile"])
+def test_the_publishers_validation_images_are_validation(by):
+    index, parts = publishers()
+    parts |= {f"g{number:02d}/i0.png": "val" for number in range(11, 15)}
+    same = {"g03/i0.png": "A", "g12/i0.png": "A", "g13/i0.png": "B", "g17/i0.png": "B"}
+    index = with_columns(index, same, parts)
+    split = replace(BY_GROUP, by=by)
+    assigned = split_tiles(index, split)["split"]
+    left_out = index["source"].isin(["g03/i0.png", "g13/i0.png"])  # like a picture of val, like one of test
+    assert (assigned[left_out] == "unused").all()
+    assert (assigned[~left_out] == index["official"][~left_out]).all()
+    assert "2 official images left out for sharing a unit" in describe_duplicates(index, split)
+    assert split_tiles(index, replace(split, official_val=0.4))["split"].equals(assigned)
+
+
+def test_a_validation_part_without_a_label_is_refused_in_the_publishers_name():
+    index, parts = publishers()
+    parts["g14/i0.png"] = "val"
+    index = with_columns(index, official=parts)
+    index.loc[index["official"] == "val", ["label", "defect_class"]] = "good"
+    with pytest.raises(
+        InputError, match=r"val has no defective tiles in the publisher's parts.*set split\.official to false"
+    ):
+        split_tiles(index, BY_GROUP)
+
+
+def test_train_and_validation_without_test_are_one_set():
+    """As NEU-DET comes."""
+    index, parts = publishers()
+    index = with_columns(index, official={source: "val" if part == "test" else part for source, part in parts.items()})
+    assert set(split_tiles(index, BY_GROUP)["split"]) == {"train", "val", "test"}
