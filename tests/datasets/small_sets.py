@@ -107,3 +107,10 @@ def source_image(path: Path, **changes: object) -> SourceImage:
         "has_mask": False,
     }
     return SourceImage(**(described | changes))  # type: ignore[arg-type]
+
+
+def write_own(root: Path, good: tuple[str, ...] = ("g1",), defective: tuple[str, ...] = ("scratch/d1", "d2")) -> Path:
+    """Write good/<name>.png and defective/<name>.png of 30x20 px."""
+    for seed, name in enumerate([f"good/{stem}" for stem in good] + [f"defective/{stem}" for stem in defective]):
+        write_pixels(root / f"{name}.png", noise(20, 30, seed))
+    return root

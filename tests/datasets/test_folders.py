@@ -1,49 +1,14 @@
-"""Labels by folder: the casting layout, and a folder of one's own with every kind of truth beside it."""
+"""A folder of one's own: what names of folders mean, parts, and truth beside the images."""
 
-import shutil
-import unicodedata
 
 import numpy as np
 import pytest
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.folders import read_casting, read_folder, read_without_parts
+from stages.datasets.folders import read_folder
 from stages.datasets.images import Box
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import labelme, noise, read, voc, write_casting, write_pixels, write_text
-
-
-def test_labels_come_from_folders(tmp_path):
-    write_casting(tmp_path / "casting_data" / "casting_data", per_folder=1)
-    images = read(read_casting, tmp_path)
-    assert [(image.source, image.label, image.defect_class) for image in images] == [
-        ("test/def_front/def_front_0.jpeg", "defective", "casting_defect"),
-        ("test/ok_front/ok_front_0.jpeg", "good", "good"),
-        ("train/def_front/def_front_0.jpeg", "defective", "casting_defect"),
-        ("train/ok_front/ok_front_0.jpeg", "good", "good"),
-    ]
-    assert all(image.boxes is None and not image.has_mask and image.group == image.source for image in images)
-
-
-def test_a_folder_without_images_is_refused(tmp_path):
-    write_casting(tmp_path)
-    shutil.rmtree(tmp_path / "test" / "ok_front")
-    with pytest.raises(InputError, match="no folders def_front/ and ok_front/, directly or in train/ and test/"):
-        read(read_casting, tmp_path)
-    (tmp_path / "test" / "ok_front").mkdir()
-    with pytest.raises(InputError, match=r"ok_front: no images"):
-        read(read_casting, tmp_path)
-
-
-def test_the_publishers_parts_are_kept(tmp_path):
-    write_casting(tmp_path, per_folder=1)
-    assert [image.official for image in read(read_casting, tmp_path)] == ["test", "test", "train", "train"]
-
-
-def write_own(root, good=("g1",), defective=("scratch/d1", "d2")):
-    for seed, name in enumerate([f"good/{stem}" for stem in good] + [f"defective/{stem}" for stem in defective]):
-        write_pixels(root / f"{name}.png", noise(20, 30, seed))
-    return root
+from tests.datasets.small_sets import labelme, noise, read, voc, write_own, write_pixels, write_text
 
 
 def test_ones_own_folder_with_labels_alone(tmp_path):
@@ -55,20 +20,6 @@ def test_ones_own_folder_with_labels_alone(tmp_path):
         ("good/g1.png", "good", "good"),
     ]
     assert all(image.group == image.source and image.official is None and not image.has_mask for image in images)
-
-
-@pytest.mark.parametrize("place", ["masks/defective", "masks"])
-def test_masks_by_place(tmp_path, place):
-    write_own(tmp_path)
-    masks = [
-        write_pixels(tmp_path / place / f"{name}.png", np.zeros((20, 30), np.uint8)) for name in ("d2", "scratch/d1")
-    ]
-    images = read(read_folder, tmp_path)
-    assert [image.mask for image in images] == [*masks, None]
-    assert all(image.has_mask and image.label is None and image.boxes is None for image in images)
-    masks[1].unlink()
-    with pytest.raises(InputError, match=r"scratch/d1\.png: no mask; every image in defective/ needs one of its name"):
-        read(read_folder, tmp_path)
 
 
 def test_boxes_beside_images(tmp_path):
@@ -245,57 +196,6 @@ def test_parts_without_defective_training_images_do_not_count(tmp_path):
     assert "the publisher's parts do not count, since train has not both" in bad.remarks[0]
 
 
-def test_masks_beside_their_images(tmp_path):
-    write_own(tmp_path)
-    masks = [
-        write_pixels(tmp_path / f"defective/{name}_mask.png", np.zeros((20, 30), np.uint8))
-        for name in ("d2", "scratch/d1")
-    ]
-    good_mask = write_pixels(tmp_path / "good/g1_mask.png", np.zeros((20, 30), np.uint8))
-    images = read(read_folder, tmp_path)
-    assert [(image.source, image.mask) for image in images] == [
-        ("defective/d2.png", masks[0]),
-        ("defective/scratch/d1.png", masks[1]),
-        ("good/g1.png", good_mask),
-    ]
-    masks[0].unlink()
-    with pytest.raises(InputError, match=r"defective/d2\.png: no mask"):
-        read(read_folder, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "mask", ["masks/scratch/d1_mask.PNG", "Ground_Truth/scratch/d1.bmp", "defective/scratch/masks/d1.png"]
-)
-def test_places_and_names_of_masks(tmp_path, mask):
-    write_own(tmp_path, defective=("scratch/d1",))
-    path = tmp_path / mask
-    write_pixels(path.with_suffix(path.suffix.lower()), np.zeros((20, 30), np.uint8)).rename(path)
-    assert [image.mask for image in read(read_folder, tmp_path)] == [path, None]
-
-
-def test_masks_that_nobody_can_match_are_not_ignored(tmp_path):
-    write_own(tmp_path)
-    write_pixels(tmp_path / "masks/mask_of_d1.png", np.zeros((20, 30), np.uint8))
-    with pytest.raises(InputError, match=r"no mask; every image in defective/.*\(1 masks, like .*mask_of_d1\.png\)"):
-        read(read_folder, tmp_path)
-
-
-def test_annotations_with_capital_suffix_and_stray_files(tmp_path):
-    write_own(tmp_path)
-    write_text(tmp_path / "defective/labels.json", "{}")
-    assert {image.label for image in read(read_folder, tmp_path)} == {"good", "defective"}
-    for name in ("scratch/d1", "d2"):
-        write_text(tmp_path / f"defective/{name}.XML", voc(30, 20, (1, 1, 9, 9), name="dent"))
-    assert [len(image.boxes) for image in read(read_folder, tmp_path)] == [1, 1, 0]
-
-
-def test_names_with_composed_and_decomposed_accents_are_the_same(tmp_path):
-    composed, apart = (unicodedata.normalize(form, "größe") for form in ("NFC", "NFD"))
-    write_own(tmp_path, defective=(f"scratch/{apart}",))
-    mask = write_pixels(tmp_path / f"masks/scratch/{composed}.png", np.zeros((20, 30), np.uint8))
-    assert read(read_folder, tmp_path)[0].mask == mask
-
-
 def test_a_folder_of_links_is_read(tmp_path):
     write_own(tmp_path / "store")
     (tmp_path / "set").mkdir()
@@ -308,51 +208,6 @@ def test_a_picture_of_another_format_is_found_to_be_refused(tmp_path):
     write_own(tmp_path)
     write_text(tmp_path / "defective/photo.heic", "")
     assert "defective/photo.heic" in [image.source for image in read(read_folder, tmp_path)]
-
-
-def write_mvtec(root):
-    """Write one category as published: train has good images alone, masks count anew in every kind."""
-    for number, part in enumerate(("train", "test")):
-        write_pixels(root / part / "good/000.png", noise(20, 30, number))
-    for number, kind in enumerate(("broken", "contamination")):
-        write_pixels(root / f"test/{kind}/000.png", noise(20, 30, number + 2))
-        write_pixels(root / f"ground_truth/{kind}/000_mask.png", np.full((20, 30), 255, np.uint8))
-
-
-@pytest.mark.parametrize("reader", [read_folder, read_without_parts])
-def test_mvtec_as_published(tmp_path, reader):
-    write_mvtec(tmp_path / "mvtec/bottle")
-    images = read(reader, tmp_path / "mvtec")
-    assert [(image.source, image.defect_class, image.official) for image in images] == [
-        ("test/broken/000.png", "broken", None),
-        ("test/contamination/000.png", "contamination", None),
-        ("test/good/000.png", "good", None),
-        ("train/good/000.png", "good", None),
-    ]
-    assert [image.mask and image.mask.parent.name for image in images] == ["broken", "contamination", None, None]
-    write_mvtec(tmp_path / "mvtec/cable")
-    with pytest.raises(InputError, match=r"2 folders have .*\(bottle, cable\); set dataset\.root to one of them"):
-        read(reader, tmp_path / "mvtec")
-
-
-def test_visa_as_published(tmp_path):
-    data = tmp_path / "candle/Data"
-    write_pixels(data / "Images/Normal/0000.jpg", noise(20, 30)).rename(data / "Images/Normal/0000.JPG")
-    write_pixels(data / "Images/Anomaly/000.jpg", noise(20, 30)).rename(data / "Images/Anomaly/000.JPG")
-    mask = write_pixels(data / "Masks/Anomaly/000.png", np.ones((20, 30), np.uint8))
-    images = read(read_without_parts, tmp_path / "candle")
-    assert [(image.source, image.defect_class, image.mask) for image in images] == [
-        ("Images/Anomaly/000.JPG", "defect", mask),
-        ("Images/Normal/0000.JPG", "good", None),
-    ]
-
-
-def test_casting_at_512_px_is_read_where_there_is_nothing_else(tmp_path):
-    for label in ("def_front", "ok_front"):
-        write_pixels(tmp_path / f"casting_512x512/casting_512x512/{label}/1.jpeg", noise(20, 20))
-    assert [image.official for image in read(read_casting, tmp_path)] == [None, None]
-    write_casting(tmp_path / "casting_data/casting_data", per_folder=1)
-    assert [image.official for image in read(read_casting, tmp_path)] == ["test", "test", "train", "train"]
 
 
 def test_no_good_and_defective_is_refused(tmp_path):
