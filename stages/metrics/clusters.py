@@ -116,7 +116,7 @@ def _of_ratio(names: NDArray, above: Floats, below: Floats) -> ClusterParts:
         over, under = weights @ above, weights @ below
         return np.divide(over, under, out=np.full(len(weights), np.nan), where=under != 0)
 
-    adds = np.asarray(below, bool)
+    adds: NDArray[np.bool_] = below != 0
     return ClusterParts(names, float(scores(np.ones((1, len(names))))[0]), adds, scores)
 
 
@@ -131,7 +131,7 @@ def _of_histograms(names: NDArray, metric: PixelHistograms, sums: Histograms, ex
         found = np.concatenate([coarse(piece) for piece in pieces]) if pieces else np.empty(0)
         return np.clip(found + missed, 0, 1)
 
-    return ClusterParts(names, exact, sums.inside.any(axis=1), scores)
+    return ClusterParts(names, exact, sums.inside.sum(axis=1) > 0, scores)
 
 
 def _sums(values: NDArray, codes: NDArray[np.intp], count: int) -> Floats:
