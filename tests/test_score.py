@@ -148,6 +148,8 @@ def test_the_order_of_the_maps_changes_nothing(params):
             stage.metrics_file("score", "vit"),
             stage.plot_file("settings", "vit", ".csv"),
             stage.plot_file("gallery", "vit", ".png"),
+            stage.scores_folder("vit") / "histograms.parquet",
+            stage.scores_folder("vit") / "tiles.parquet",
         )
         outputs.append([file.read_bytes() for file in files])
     assert outputs[0] == outputs[1]
@@ -157,10 +159,11 @@ def test_chunks_change_nothing(params, monkeypatch):
     write_tiles(params)
     write_maps(params, "net")
     stage.score(params, "net")
-    whole = scored("net")
+    whole, histograms = scored("net"), (stage.scores_folder("net") / "histograms.parquet").read_bytes()
     monkeypatch.setattr(measuring, "CHUNK_TILES", 3)
     stage.score(params, "net")
     assert scored("net") == whole
+    assert (stage.scores_folder("net") / "histograms.parquet").read_bytes() == histograms
 
 
 def test_a_data_set_with_masks_only(params):
