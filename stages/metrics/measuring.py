@@ -184,7 +184,8 @@ def good_tile_alarms(
 ) -> dict[str, dict[str, float]]:
     """Return rule -> what lights up on good test tiles: by the thesis' threshold and by the one of validation.
 
-    Without any truth there is nothing to choose by, and the thesis' threshold stands alone.
+    Tiles that the classifier calls good are black, as in every mask here: it is what classifier and heatmap light up
+    together. Without any truth there is nothing to choose by, and the thesis' threshold stands alone.
     """
     shown = ground.probability > rule.probability_threshold
     wanted = {"fixed": np.full(len(shown), rule.intensity_threshold)}
