@@ -7,21 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.intervals import Bootstrap, best_shares, mean_sums, percentile_interval, ratio_of_sums
+from stages.metrics.clusters import tile_sums
+from stages.metrics.intervals import Bootstrap, best_shares, percentile_interval, ratio_of_sums
 from stages.metrics.ranking import average_ranks
 
-POOLED = {  # metric -> how its numerator and denominator weigh TP, FP, FN, TN (thesis, equations 2.3 to 2.7)
-    "f1": ((2, 0, 0, 0), (2, 1, 1, 0)),
-    "precision": ((1, 0, 0, 0), (1, 1, 0, 0)),
-    "jaccard": ((1, 0, 0, 0), (1, 1, 1, 0)),
-    "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
-    "recall": ((1, 0, 0, 0), (1, 0, 1, 0)),
-}
-AT_VALIDATION = "validation_iou"  # jaccard at the one threshold that validation tiles chose
-COUNTS = ("tp", "fp", "fn", "tn")
-
 Floats = NDArray[np.float64]
-Columns = Mapping[str, NDArray]  # what each of n tiles adds: COUNTS in pixels, and scores of single tiles
+Columns = Mapping[str, NDArray]  # what each of n tiles adds: counts in pixels, and scores of single tiles
 
 
 @dataclass(frozen=True)
@@ -64,21 +55,6 @@ class Contest:
         return "cnn" if self.low > 0 else "vit" if self.high < 0 else "undecided"
 
 
-def score_sums(columns: Columns, metric: str) -> tuple[Floats, Floats]:
-    """Return (n,) numerators and denominators whose ratio of sums is the metric over the tiles.
-
-    The five pixel scores, and IoU at the threshold of validation, are pooled over tiles; every other column is a mean
-    over the tiles where it is defined.
-    """
-    if metric == AT_VALIDATION:
-        return score_sums({name: columns[f"validation_{name}"] for name in COUNTS}, "jaccard")
-    if metric in POOLED:
-        counts = np.stack([columns[name] for name in COUNTS], axis=1).astype(np.float64)
-        above, below = POOLED[metric]
-        return counts @ np.array(above, np.float64), counts @ np.array(below, np.float64)
-    return mean_sums(columns[metric])
-
-
 def estimate(rows: Sequence[Sequence[Columns]], metrics: Sequence[str], bootstrap: Bootstrap) -> Estimates:
     """Score M rows in K metrics, on the tiles and on every resample of their clusters.
 
@@ -93,7 +69,7 @@ def estimate(rows: Sequence[Sequence[Columns]], metrics: Sequence[str], bootstra
     resampled = np.full((resamples, *shape), math.nan)
     for place, seeds in enumerate(rows):
         # (seeds, K) and (R, seeds, K)
-        sums = [[score_sums(columns, metric) for metric in metrics] for columns in seeds]
+        sums = [[tile_sums(metric, columns) for metric in metrics] for columns in seeds]
         above, below = (np.stack([metric[part] for seed in sums for metric in seed], axis=1) for part in (0, 1))
         by_seed = ratio_of_sums(above, below).reshape(len(seeds), -1)
         values[place] = by_seed.mean(axis=0)
