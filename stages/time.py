@@ -3,9 +3,9 @@
 Every method of `explain.methods` is timed in every setting that the explain stage makes, each in calls of its own: a
 map without discarding costs less than one with it, and rank holds each row against the time of its own setting.
 
-metrics/time/<model>.json: forward, of a ViT rollout_sweep_30 (the thesis' 3 x 10 settings in one call, whatever params
-say, so that times compare), settings: method -> fusion -> discard ratio -> times (a method that fuses nothing has its own
-name there and 0), ratio: medians over that of forward, measured_on.
+metrics/time/<model>.json: forward; of a ViT rollout_sweep_30 (the thesis' 3 x 10 settings in one call, whatever params
+say, so that times compare); settings: method -> fusion -> discard ratio -> times (a method that fuses nothing has its own
+name for a fusion and ratio 0); measured_on. `ratio` is the median over that of forward.
 """
 
 import platform
@@ -62,10 +62,10 @@ def time(params: Params, name: str) -> str:
     }
     latencies = measure(calls, rounds, device, slow)
 
-    content: dict[str, object] = {call: asdict(latencies[call]) for call in fixed}
-    medians = {call: latency.median_ms for call, latency in latencies.items()}
-    content["ratio"] = {call: median / medians["forward"] for call, median in medians.items() if call != "forward"}
-    content["settings"] = _nested({place: asdict(latencies[keys[place]]) for place in settings})
+    forward = latencies["forward"].median_ms
+    times = {call: asdict(own) | {"ratio": own.median_ms / forward} for call, own in latencies.items()}
+    content: dict[str, object] = {call: times[call] for call in fixed}
+    content["settings"] = _nested({place: times[key] for place, key in keys.items()})
     content["measured_on"] = {
         "device": describe_device(device),
         "processor": platform.machine(),
@@ -76,9 +76,9 @@ def time(params: Params, name: str) -> str:
         "image_px": images.shape[-1],
     }
     write_json(metrics_file("time", name), {name: content})
-    own = [medians[keys[place]] for place in settings if place[0] == planned[0].name]
+    own = [latencies[key].median_ms for place, key in keys.items() if place[0] == planned[0].name]
     spread = f"{min(own):.1f}" if len(own) == 1 else f"{min(own):.1f} to {max(own):.1f}"
-    return f"time {name}: forward {medians['forward']:.1f} ms, with {planned[0].name} {spread} ms (medians)"
+    return f"time {name}: forward {forward:.1f} ms, with {planned[0].name} {spread} ms (medians)"
 
 
 def _settings(method: Planned, images: torch.Tensor, target: Target) -> dict[Place, Call]:
