@@ -17,8 +17,6 @@ from stages.datasets.score_tables import rank_table_text, read_score_table
 from stages.datasets.scores import Scores, open_scores
 from stages.datasets.tiles import read_table
 from stages.metrics.comparison import (
-    AT_VALIDATION,
-    POOLED,
     Contest,
     Estimates,
     contest,
@@ -38,6 +36,7 @@ from stages.metrics.standing import (
     row_content,
     truth_lines,
 )
+from stages.metrics.table import METRICS, PixelHistograms
 from stages.runtime.command import report
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
@@ -126,7 +125,7 @@ def _read(params: Params) -> dict[str, Scores]:
             f"params.yaml: rank.truth is {params.rank.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
             f"use -S rank.truth={first.truths[0]}"
         )
-    known = [*POOLED, AT_VALIDATION, *first.means]
+    known = [name for name, own in METRICS.items() if not isinstance(own, PixelHistograms)]
     for metric in params.rank.metrics:
         if metric not in known:
             raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(known)}")

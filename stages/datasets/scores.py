@@ -1,10 +1,15 @@
 """Scores of one model tile by tile on disk, as the score stage leaves them: what intervals and rankings are made of.
 
-data/scores/<model>/tiles.parquet   one line per truth, explanation and test tile: what the tile adds to each score
-data/scores/<model>/index.parquet   the test tiles: tile_id, source, group, defective
-data/scores/<model>/rows.json       what the explanations are: method, fusion, the setting chosen, control or not
+data/scores/<model>/tiles.parquet       one line per truth, explanation and test tile: what it adds to counts and means
+data/scores/<model>/histograms.parquet  one line per truth, explanation, scale and source image: how its pixels' values
+                                        are distributed, in coarse bins that all images of one explanation share
+data/scores/<model>/index.parquet       the test tiles: tile_id, source, group, defective
+data/scores/<model>/rows.json           what the explanations are: method, fusion, the setting chosen, control or not;
+                                        and the exact scores of the histograms of all tiles
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,9 +23,10 @@ from stages.runtime.errors import InputError
 from stages.runtime.records import new_folder, read_json, write_json
 
 AGAIN = "run the score stage again"
-COUNTS = ("tp", "fp", "fn", "tn")  # in pixels, by the thesis' rule
-VALIDATION_COUNTS = tuple(f"validation_{name}" for name in COUNTS)  # at the threshold that validation tiles chose
+HISTOGRAMS, ROWS = "histograms.parquet", "rows.json"
 KEYS = ("truth", "row", "tile_id")
+HISTOGRAM_KEYS = ("truth", "row", "scale", "source")
+PARTS = {"inside": np.uint32, "outside": np.uint32, "regions": np.float32}  # of a histogram, as they lie on disk
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class ImageHistograms:
+    """How the values of one explanation are distributed in each of I source images: coarse bins, the same for all."""
+
+    truth: str
+    row: str
+    scale: str  # which values are pooled: raw | gated
+    sources: NDArray[np.object_]  # (I,)
+    inside: NDArray[np.floating]  # (I, bins) pixels of the truth, ascending values
+    outside: NDArray[np.floating]  # (I, bins) all others
+    regions: NDArray[np.floating]  # (I, bins) pixels of the truth, each weighing 1 / area of its region
+
+
+@dataclass(frozen=True)
 class Scores:
     """What the score stage left of one model."""
 
@@ -46,34 +65,64 @@ class Scores:
     tiles: pd.DataFrame  # n test tiles, sorted by tile_id: tile_id, source, group, defective
     truths: tuple[str, ...]
     _table: pd.DataFrame  # indexed by truth and row, then sorted by tile_id
-
-    @property
-    def means(self) -> tuple[str, ...]:
-        """Return the names of the scores of single tiles, which are averaged."""
-        return tuple(name for name in self._table.columns if name not in ("tile_id", *COUNTS, *VALIDATION_COUNTS))
+    _pooled: dict[str, dict[str, dict[str, float | None]]]
 
     def columns(self, truth: str, row: str) -> dict[str, NDArray]:
         """Return what each of the n tiles adds: tp, fp, fn, tn (pixels) and the scores of single tiles, each (n,)."""
         part = self._table.loc[[(truth, row)]]
         return {name: part[name].to_numpy() for name in part.columns if name != "tile_id"}
 
+    def histograms(self, truth: str, row: str, scale: str) -> tuple[NDArray[np.object_], dict[str, NDArray]]:
+        """Return the names of I source images (sorted), and their `inside`, `outside` and `regions`, (I, bins) each.
+
+        See `ImageHistograms`; float64. The sum of some images' histograms is that of their pixels together.
+
+        Raises:
+            InputError: the file is missing or unreadable, or holds other images than index.parquet.
+        """
+        file = self.folder / HISTOGRAMS
+        wanted = [(key, "==", value) for key, value in zip(HISTOGRAM_KEYS[:3], (truth, row, scale), strict=True)]
+        part = read_table(file, "score", wanted)
+        sources = part["source"].to_numpy(dtype=object)
+        if not np.array_equal(sources, np.unique(self.tiles["source"].to_numpy(dtype=object))):
+            raise InputError(f"{file}: {row} against {truth} has other images than index.parquet; {AGAIN}")
+        return sources, {name: np.stack(part[name].to_list()).astype(np.float64) for name in PARTS}
+
+    def pooled(self, truth: str, row: str) -> dict[str, float]:
+        """Return metric -> the exact score of the histograms of all test tiles, NaN where it is undefined."""
+        try:
+            own = self._pooled[truth][row]
+            return {name: math.nan if value is None else float(value) for name, value in own.items()}
+        except (KeyError, TypeError, AttributeError):
+            raise InputError(f"{self.folder / ROWS}: no pooled scores of {row} against {truth}; {AGAIN}") from None
+
 
 def write_scores(
-    folder: Path, table: pd.DataFrame | None, tiles: pd.DataFrame, rows: dict[str, Row], best: str
+    folder: Path,
+    table: pd.DataFrame | None,
+    tiles: pd.DataFrame,
+    rows: dict[str, Row],
+    best: str,
+    histograms: Sequence[ImageHistograms] = (),
+    pooled: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> None:
     """Write a model's scores.
 
     Args:
         table: columns truth, row, tile_id, then what each tile adds to the scores; None where there is no truth.
         tiles: columns tile_id, source, group, defective.
+        histograms: one for each truth, explanation and scale.
+        pooled: truth -> row -> metric -> exact score of the histograms of all tiles.
     """
     with new_folder(folder) as temporary:
         if table is None:
             table = pd.DataFrame({key: pd.Series(dtype=str) for key in KEYS})
         table.sort_values(list(KEYS), kind="stable").to_parquet(temporary / "tiles.parquet", index=False)
         tiles.sort_values("tile_id").to_parquet(temporary / "index.parquet", index=False)
+        _write_histograms(temporary / HISTOGRAMS, histograms)
         described = {name: asdict(row) for name, row in rows.items()}
-        write_json(temporary / "rows.json", {"best": best, "order": list(rows), "rows": described})
+        content = {"best": best, "order": list(rows), "rows": described, "pooled": pooled or {}}
+        write_json(temporary / ROWS, content)
 
 
 def open_scores(folder: Path) -> Scores:
@@ -83,6 +132,7 @@ def open_scores(folder: Path) -> Scores:
         InputError: a file is missing or unreadable, or an explanation has not every tile.
     """
     rows, best = open_rows(folder)
+    pooled = read_json(folder / ROWS).get("pooled", {})
     tiles, table = (read_table(folder / name, "score") for name in ("index.parquet", "tiles.parquet"))
     try:
         expected = tiles["tile_id"].to_numpy(dtype=object)
@@ -90,16 +140,29 @@ def open_scores(folder: Path) -> Scores:
             if not np.array_equal(part["tile_id"].to_numpy(dtype=object), expected):
                 raise InputError(f"{folder}: {row} against {truth} has other tiles than index.parquet; {AGAIN}")
         truths = tuple(kind for kind in TRUTHS if (table["truth"] == kind).any())
-        return Scores(folder, rows, best, tiles, truths, table.set_index(["truth", "row"]).sort_index(kind="stable"))
+        table = table.set_index(["truth", "row"]).sort_index(kind="stable")
+        return Scores(folder, rows, best, tiles, truths, table, pooled)
     except KeyError as error:
         raise InputError(f"{folder}: column {error} is missing; {AGAIN}") from None
 
 
 def open_rows(folder: Path) -> tuple[dict[str, Row], str]:
     """Return the explanations of a model and the name of the one that validation prefers."""
-    path = folder / "rows.json"
+    path = folder / ROWS
     described = read_json(path)
     try:
         return {str(name): Row(**described["rows"][name]) for name in described["order"]}, str(described["best"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not as score writes it ({error!r}); {AGAIN}") from None
+
+
+def _write_histograms(path: Path, histograms: Sequence[ImageHistograms]) -> None:
+    """Write one group of rows for each truth, explanation and scale, so that one can be read without the others."""
+    tables = []
+    for own in sorted(histograms, key=lambda own: (own.truth, own.row, own.scale)):
+        parts = {name: list(getattr(own, name).astype(dtype)) for name, dtype in PARTS.items()}
+        keys = {"truth": own.truth, "row": own.row, "scale": own.scale, "source": own.sources}
+        tables.append(pd.DataFrame(keys | parts).sort_values("source", kind="stable"))
+    table = pd.concat(tables) if tables else pd.DataFrame({key: pd.Series(dtype=str) for key in HISTOGRAM_KEYS})
+    images = max((len(own.sources) for own in histograms), default=1)
+    table.to_parquet(path, index=False, row_group_size=images, compression="zstd")

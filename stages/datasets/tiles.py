@@ -124,14 +124,17 @@ def open_tiles(folder: Path, split_file: Path | None = None) -> Tiles:
     return Tiles(folder, index)
 
 
-def read_table(path: Path, stage: str) -> pd.DataFrame:
+def read_table(path: Path, stage: str, only: list[tuple[str, str, str]] | None = None) -> pd.DataFrame:
     """Read a parquet table that a stage made.
+
+    Args:
+        only: conditions (column, "==", value) on the lines that are read; None for all.
 
     Raises:
         InputError: it is missing or broken.
     """
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, filters=only)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run the {stage} stage (`dvc repro`)") from None
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors

@@ -29,11 +29,11 @@ from stages.metrics.pixel_ranking import (
     tile_average_precision,
 )
 from stages.metrics.pointing import is_constant, pointed_distance_px, weighting_share
+from stages.metrics.table import SCALES, TileMean, metrics_of
 from stages.metrics.thesis import PIXEL_SCORES, counts_of, pixel_scores
 
-MEANS = ("pointing_game", "pointing_game_near", "weighting_game", "tile_average_precision")
+MEANS = tuple(metrics_of(TileMean))
 SCORES = (*PIXEL_SCORES, *MEANS)  # all of them: higher is better
-SCALES = ("raw", "scaled")
 NO_HISTOGRAMS: Mapping[tuple[str, str], Histograms] = {}
 BLOCK_PX = 2**19  # enlarged at a time: 2 MB, which stay in the processor's cache
 

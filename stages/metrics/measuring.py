@@ -10,14 +10,13 @@ from stages.metrics.controls import ceiling_map
 from stages.metrics.explanations import Source
 from stages.metrics.false_alarms import false_alarms, lit_regions
 from stages.metrics.localisation import NO_HISTOGRAMS, TileMeasures, empty_histograms, join_measures, measure_tiles
-from stages.metrics.pixel_ranking import SCORES_OF_HISTOGRAMS, Histograms
+from stages.metrics.pixel_ranking import Histograms
+from stages.metrics.table import PixelHistograms, metrics_of
 from stages.metrics.thresholds import Levels, apply_rules, count_levels, join_levels
 from stages.runtime.params import Score
 
 CHUNK_TILES = 64  # measured at a time: 13 MB for one setting at 224 px
 SPLITS = ("val", "test")
-POOLED_SCORES = tuple(name for name in SCORES_OF_HISTOGRAMS if name != "best_iou")  # that one is an oracle
-SCALE = "scaled"  # how pixels of different tiles are pooled: comparable between families (stages.metrics.localisation)
 
 Rows = NDArray[np.intp]
 Bools = NDArray[np.bool_]
@@ -52,9 +51,9 @@ class Measured:
         measures = getattr(self, split)[truth]
         scores = measures.scores(np.ones(len(measures.area), bool))
         if split == "test":
-            pooled = self.histograms[truth, SCALE].scores()
-            for setting, own in enumerate(scores):
-                own.update({name: float(pooled[name][setting]) for name in POOLED_SCORES})
+            for name, metric in metrics_of(PixelHistograms).items():
+                for own, value in zip(scores, metric.of(self.histograms[truth, metric.scale]), strict=True):
+                    own[name] = float(value)
         return scores
 
 

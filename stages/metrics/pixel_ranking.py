@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 BINS = 65536  # one for each float16
+FPR_LIMIT = 0.3  # false positive rate that AUPRO is taken up to (Bergmann et al. 2021)
 _NEGATIVE_ZERO = 0x7FFF
-SCORES_OF_HISTOGRAMS = ("pixel_average_precision", "pixel_auroc", "aupro", "best_iou")
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -35,14 +35,17 @@ class Histograms:
     def __add__(self, other: "Histograms") -> "Histograms":
         return Histograms(self.inside + other.inside, self.outside + other.outside, self.regions + other.regions)
 
-    def scores(self, fpr_limit: float = 0.3) -> dict[str, NDArray[np.float64]]:
-        """Return (...) values of each of `SCORES_OF_HISTOGRAMS`; `best_iou` chose its threshold here: an oracle."""
-        return {
-            "pixel_average_precision": average_precision(self.inside, self.outside),
-            "pixel_auroc": auroc(self.inside, self.outside),
-            "aupro": aupro(self.regions, self.outside, fpr_limit),
-            "best_iou": _defined_max(iou_curve(self.inside, self.outside)),
-        }
+    def average_precision(self) -> NDArray[np.float64]:
+        """Return (...) `average_precision` of the pixels."""
+        return average_precision(self.inside, self.outside)
+
+    def auroc(self) -> NDArray[np.float64]:
+        """Return (...) `auroc` of the pixels."""
+        return auroc(self.inside, self.outside)
+
+    def aupro(self, fpr_limit: float = FPR_LIMIT) -> NDArray[np.float64]:
+        """Return (...) `aupro` of the regions."""
+        return aupro(self.regions, self.outside, fpr_limit)
 
 
 def float16_bins(values: Floats) -> NDArray[np.uint16]:
@@ -105,7 +108,7 @@ def auroc(inside: Floats, outside: Floats) -> NDArray[np.float64]:
     return _divide(wins, inside.sum(axis=-1) * outside.sum(axis=-1))
 
 
-def aupro(regions: Floats, outside: Floats, fpr_limit: float = 0.3) -> NDArray[np.float64]:
+def aupro(regions: Floats, outside: Floats, fpr_limit: float = FPR_LIMIT) -> NDArray[np.float64]:
     """Return the area under the per-region overlap curve up to a false positive rate, divided by that rate.
 
     The overlap at a threshold is the mean over the truth's regions (8-connected) of the share of the region that is

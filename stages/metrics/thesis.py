@@ -9,7 +9,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-PIXEL_SCORES = ("f1", "precision", "jaccard", "accuracy", "recall")
+from stages.metrics.table import PixelCounts, metrics_of
+
+_RATIOS = {name: own for name, own in metrics_of(PixelCounts).items() if not own.masks}
+PIXEL_SCORES = tuple(_RATIOS)
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -70,7 +73,7 @@ def counts_of(
 
 
 def pixel_scores(counts: NDArray[np.integer]) -> dict[str, float]:
-    """Return the thesis' pixel scores from pooled counts.
+    """Return the pixel scores of `stages.metrics.table` from pooled counts: the thesis', and what else is there.
 
     precision = TP / (TP + FP) (2.3), recall = TP / (TP + FN) (2.4), f1 = 2 TP / (2 TP + FP + FN) (2.5),
     jaccard = TP / (TP + FP + FN) (2.6), accuracy = (TP + TN) / (TP + TN + FP + FN) (2.7).
@@ -82,14 +85,12 @@ def pixel_scores(counts: NDArray[np.integer]) -> dict[str, float]:
     Returns:
         One value 0..1 per name of `PIXEL_SCORES`; NaN where the denominator is 0.
     """
-    tp, fp, fn, tn = (int(count) for count in np.asarray(counts).reshape(-1, 4).sum(axis=0))
-    return {
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "precision": _ratio(tp, tp + fp),
-        "jaccard": _ratio(tp, tp + fp + fn),
-        "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
-        "recall": _ratio(tp, tp + fn),
-    }
+    pooled = np.asarray(counts).reshape(-1, 4).sum(axis=0).tolist()
+
+    def weighted(weights: tuple[int, ...]) -> int:
+        return sum(weight * count for weight, count in zip(weights, pooled, strict=True))
+
+    return {name: _ratio(weighted(own.above), weighted(own.below)) for name, own in _RATIOS.items()}
 
 
 def mean_iou(counts: NDArray[np.integer]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Scores of several rows on the same resamples: by hand, and against the thesis' pixel scores."""
+"""Scores of several rows on the same resamples, by hand."""
 
 import math
 
@@ -12,31 +12,8 @@ from stages.metrics.comparison import (
     estimate,
     family_contest,
     rank_certainty,
-    score_sums,
 )
-from stages.metrics.intervals import Bootstrap, cluster_bootstrap, ratio_of_sums
-from stages.metrics.localisation import PIXEL_SCORES, pixel_scores
-
-
-def tiles(rng, count):
-    counts = rng.integers(0, 100, (count, 4))
-    return dict(zip(("tp", "fp", "fn", "tn"), counts.T, strict=True)) | {
-        "pointing_game": rng.integers(0, 2, count) * 1.0
-    }
-
-
-def test_pooled_scores_are_the_thesis_scores_of_the_summed_counts():
-    columns = tiles(np.random.default_rng(0), 12)
-    counts = np.stack([columns[name] for name in ("tp", "fp", "fn", "tn")], axis=1)
-    expected = pixel_scores(counts)
-    for metric in PIXEL_SCORES:
-        above, below = score_sums(columns, metric)
-        assert ratio_of_sums(above[:, None], below[:, None])[0] == pytest.approx(expected[metric], abs=1e-12)
-
-
-def test_everything_else_is_a_mean_of_the_defined():
-    above, below = score_sums({"aupro": np.array([0.5, math.nan, 1.0])}, "aupro")
-    assert (above.tolist(), below.tolist()) == ([0.5, 0.0, 1.0], [1.0, 0.0, 1.0])
+from stages.metrics.intervals import Bootstrap, cluster_bootstrap
 
 
 def test_rows_share_their_resamples_and_seeds_are_averaged():

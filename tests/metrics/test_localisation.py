@@ -105,10 +105,10 @@ def test_histograms_of_tiles_can_be_drawn_again(scene):
     maps, truths, probability = scene
     histograms = empty_histograms(truths, 3)
     measured(scene, histograms=histograms)
-    whole = histograms["exact", "scaled"]
+    whole = histograms["exact", "gated"]
     one = Histograms(whole.inside[2], whole.outside[2], whole.regions[2])
     tiles = tile_histograms(
-        maps[:, 2], truths["exact"], probability, "scaled", quantile_bins(one, 2048), CELL_PX, OFFSET_PX
+        maps[:, 2], truths["exact"], probability, "gated", quantile_bins(one, 2048), CELL_PX, OFFSET_PX
     )
     weights = np.ones((2, 11))
     weights[1, :5] = 3
