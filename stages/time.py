@@ -4,13 +4,15 @@ Every method of `explain.methods` is timed in every setting that the explain sta
 map without discarding costs less than one with it, and rank holds each row against the time of its own setting.
 
 metrics/time/<model>.json: forward; of a ViT rollout_sweep_30 (the thesis' 3 x 10 settings in one call, whatever params
-say, so that times compare); settings: method -> fusion -> discard ratio -> times (a method that fuses nothing has its own
-name for a fusion and ratio 0); measured_on. `ratio` is the median over that of forward.
+say, so that times compare); settings: method -> fusion -> discard ratio -> times (a method that fuses nothing has its
+own name for a fusion and ratio 0); measured_on. `ratio` is the median over that of forward.
 """
 
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
+from itertools import product
 
 import numpy as np
 import timm
@@ -83,13 +85,12 @@ def time(params: Params, name: str) -> str:
 
 def _settings(method: Planned, images: torch.Tensor, target: Target) -> dict[Place, Call]:
     """Return a call for each setting of a method, which makes the map of that setting alone."""
-    calls: dict[Place, Call] = {}
-    for setting in method.settings:
-        fusion, discard = str(setting["fusion"]), float(str(setting["discard"]))
-        own = method
-        if METHODS[method.name].grid:
-            own = replace(method, explain=replace(method.explain, fusion=(fusion,), discard=(discard,)))
-        calls[method.name, fusion, f"{discard:g}"] = lambda own=own: own.heatmaps(images, target)  # type: ignore[misc]
+    if not METHODS[method.name].grid:
+        return {(method.name, method.name, "0"): lambda: method.heatmaps(images, target)}
+    explain, calls = method.explain, dict[Place, Call]()
+    for fusion, discard in product(explain.fusion, explain.discard):
+        own = replace(method, explain=replace(explain, fusion=(fusion,), discard=(discard,)))
+        calls[method.name, fusion, f"{discard:g}"] = partial(own.heatmaps, images, target)
     return calls
 
 

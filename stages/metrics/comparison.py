@@ -1,7 +1,7 @@
 """Scores of several explanations on the same tiles, and how sure their differences are."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,10 @@ from stages.metrics.intervals import (
     MIN_CLUSTERS,
     UNIT,
     Jackknife,
-    best_shares,
     resampled_range,
     shares_of,
 )
-from stages.metrics.ranking import average_ranks
+from stages.metrics.ranking import average_ranks, best_rows
 
 TOO_FEW, UNDECIDED = "too few", "undecided"
 
@@ -55,7 +54,7 @@ class RankCertainty:
 
     low: Floats  # (M,) between which average ranks the middle 95% of the resamples are
     high: Floats
-    best: Floats  # (M,) share of resamples in which the row has the lowest average rank; shared where rows tie
+    best: Floats  # (M,) share of resamples in which the row is the best by `best_rows`; rows that tie share one
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,27 @@ class Contest:
         if self.clusters < MIN_CLUSTERS:
             return TOO_FEW
         return "cnn" if self.low > 0 else "vit" if self.high < 0 else UNDECIDED
+
+    @property
+    def content(self) -> dict[str, float | int | str]:
+        """Return what metrics/rank.json says of it; all of the same two sides."""
+        return {
+            "cnn_value": self.cnn,
+            "vit_value": self.vit,
+            "value": self.cnn - self.vit,
+            "low": self.low,
+            "high": self.high,
+            "clusters": self.clusters,
+            "cnn_wins_probability": self.cnn_wins,
+            "better": self.verdict,
+        }
+
+    def __str__(self) -> str:
+        """Return cnn - vit [low, high]."""
+        if math.isnan(self.cnn - self.vit):
+            return "undefined"
+        interval = "no interval" if math.isnan(self.low) else f"{self.low:+.3f}, {self.high:+.3f}"
+        return f"{self.cnn - self.vit:+.3f} [{interval}]"
 
 
 @dataclass(frozen=True)
@@ -131,9 +151,10 @@ def rank_certainty(estimates: Estimates, rows: Sequence[int]) -> RankCertainty:
     if not len(rows) or estimates.clusters < MIN_CLUSTERS:
         nothing = np.full(len(rows), math.nan)
         return RankCertainty(nothing, nothing, nothing)
-    ranks = average_ranks(estimates.resampled[:, rows])
-    low, high = resampled_range(ranks)
-    return RankCertainty(low, high, best_shares(-ranks))
+    resampled = estimates.resampled[:, rows]
+    low, high = resampled_range(average_ranks(resampled))
+    best = best_rows(resampled)
+    return RankCertainty(low, high, (best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def behind(estimates: Estimates, first: int, metric: int) -> Behind:
@@ -153,5 +174,13 @@ def contest(estimates: Estimates, cnn: Sequence[int], vit: Sequence[int], metric
     sides = [estimates.scores[list(rows), metric].mean(axis=0) for rows in (cnn, vit)]
     apart = sides[0] - sides[1]
     low, high = apart.interval()
-    values = (float(side.values) for side in sides)
-    return Contest(*values, float(low), float(high), float(apart.above_zero()), int(apart.clusters))
+    values = [float(side.values) for side in sides]
+    return Contest(values[0], values[1], float(low), float(high), float(apart.above_zero()), int(apart.clusters))
+
+
+def contests_line(contests: Mapping[str, Contest]) -> str:
+    """Return contests by metric as text, with the least number of clusters that one of them rests on."""
+    said = ", ".join(f"{name.replace('_', ' ')} {own}" for name, own in contests.items())
+    clusters = min(own.clusters for own in contests.values())
+    few = f", too few to name the better one: below {MIN_CLUSTERS}" if clusters < MIN_CLUSTERS else ""
+    return f"{said} (clusters: {clusters}{few})"

@@ -48,7 +48,9 @@ class Jackknife:
 
     values: Floats  # (...)
     without: Floats  # (C, ...) NaN where the score is undefined without that cluster
-    shares: Floats  # (C, ...) of each cluster in what the score averages over, their sum is 1; NaN where that is nothing
+    shares: (
+        Floats  # (C, ...) of each cluster in what the score averages over, their sum is 1; NaN where that is nothing
+    )
     bounds: tuple[float, float] = UNIT  # lowest and highest value that the scores can have; the highest may be inf
 
     @property
@@ -70,10 +72,10 @@ class Jackknife:
             return self._outside(np.where(known, low, math.nan)), self._outside(np.where(known, high, math.nan))
 
     def above_zero(self) -> Floats:
-        """Return (...) how surely differences are above 0, of bounds -b and b: 0.975 where the interval just excludes 0.
+        """Return (...) how surely differences (bounds -b and b) are above 0; 0.975 where an interval begins at 0.
 
-        It is the level (1 + L) / 2 of the interval of level L whose low end is 0, or 1 minus that where the high end
-        is. NaN where there is no interval.
+        That is (1 + L) / 2 of the interval of level L whose low end is 0, or 1 minus that where the high end is. NaN
+        where there is no interval.
         """
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             place, spread = self._in_unit()
@@ -81,7 +83,9 @@ class Jackknife:
             # of clusters that agree: how far beyond the middle they are, with the others at the far bound
             same = np.maximum(0.5, 1 - (0.5 / np.maximum(place, 1 - place)) ** self.clusters)
             same = np.where(place < 0.5, 1 - same, same)
-            return np.where(np.isnan(self.values) | np.isnan(spread), math.nan, np.where(spread < NO_SPREAD, same, sure))
+            return np.where(
+                np.isnan(self.values) | np.isnan(spread), math.nan, np.where(spread < NO_SPREAD, same, sure)
+            )
 
     def mean(self, axis: int) -> "Jackknife":
         """Return the mean over one axis of the scores: of several training seeds, of several rows."""
@@ -158,19 +162,3 @@ def resampled_range(values: Floats, level: float = LEVEL) -> tuple[Floats, Float
     if known.any():
         low[known], high[known] = np.nanquantile(values[:, known], ((1 - level) / 2, (1 + level) / 2), axis=0)
     return low, high
-
-
-def best_shares(values: Floats) -> Floats:
-    """Return (M,) in which share of the resamples (R, M) each of M rows is the highest.
-
-    Rows that tie for the highest share the resample; NaN is never highest; resamples in which all are NaN are left
-    out. The shares sum to 1, or are all NaN where no resample is left.
-    """
-    known = np.where(np.isnan(values), -np.inf, values)
-    top = known.max(axis=1, keepdims=True, initial=-np.inf)
-    played = np.isfinite(top[:, 0])
-    if not played.any():
-        return np.full(values.shape[1], math.nan)
-    highest = (known == top)[played]
-    shares: Floats = (highest / highest.sum(axis=1, keepdims=True)).mean(axis=0)
-    return shares

@@ -42,6 +42,19 @@ def average_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return competition_ranks(np.moveaxis(values, -1, -2)).mean(axis=-2)
 
 
+def best_rows(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return (..., n) which of n rows with values (..., n, K) is the best: several only where they tie in everything.
+
+    By the rule of `rank_family`: the lowest average rank, of equal ones the best in the first metric, then the second.
+    """
+    ranks = competition_ranks(np.moveaxis(values, -1, -2))
+    best = np.ones(values.shape[:-1], bool)
+    for own in (ranks.sum(axis=-2), *np.moveaxis(ranks, -2, 0)):
+        left = np.where(best, own, np.iinfo(np.int64).max)
+        best &= left == left.min(axis=-1, keepdims=True)
+    return best
+
+
 def rank_family(table: Mapping[str, Mapping[str, float]], metrics: Sequence[str]) -> list[Ranked]:
     """Rank the rows of one family by each metric and by the mean of these ranks.
 

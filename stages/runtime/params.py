@@ -145,7 +145,6 @@ class Perturb:
     fills: Annotated[tuple[Fill, ...], DISTINCT]
     methods: Explained
     batch: Annotated[int, at_least(1)]
-    resamples: Annotated[int, at_least(100)]
     seed: Annotated[int, between(0, 2**63)]
 
 

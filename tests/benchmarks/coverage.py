@@ -21,7 +21,7 @@ from stages.metrics.pixel_ranking import average_precision
 CLUSTERS = (2, 3, 5, 12, 30)
 TILES = 12  # in a cluster, on average
 BINS = 24
-MANY = 200_000  # clusters that stand for infinitely many
+MANY = 50_000  # clusters that stand for infinitely many
 
 Floats = NDArray[np.float64]
 
@@ -154,7 +154,7 @@ class Coverage:
 
 def truth_of(scenario: Scenario, seed: int) -> float:
     """Return the score, or the difference of two, of very many clusters."""
-    rows = scenario(np.random.default_rng(seed), MANY // 1000, 1000)
+    rows = scenario(np.random.default_rng(seed), MANY // 500, 500)
     values = [float(row.score(row.parts.sum(axis=(0, 1)))) for row in rows]
     return values[0] - sum(values[1:])
 
