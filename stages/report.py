@@ -168,14 +168,14 @@ def _time(own: dict[str, float]) -> str:
 def _ranking() -> str:
     parts = []
     for path, key, caption in (
-        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval"),
-        (TRUTHS_PLOT, "truth", "Scores against {}"),
+        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval over {:.0f} clusters"),
+        (TRUTHS_PLOT, "truth", "Scores against {}, 95% intervals over {:.0f} clusters"),
     ):
         for name, rows in _table(path).groupby(key, sort=True):
             cells: dict[str, dict[str, str]] = {}
             for row in rows.to_dict("records"):
                 cells.setdefault(str(row["model"]), {})[str(row["metric"])] = _rank_cell(row)
-            parts.append(html_table(caption.format(name), cells))
+            parts.append(html_table(caption.format(name, rows["clusters"].max()), cells))
     return "\n".join(parts)
 
 

@@ -81,8 +81,8 @@ def results(params, monkeypatch):
     write_json(stage.RANK_METRICS, {"verdict": {"truth": "boxes", "sentence": "best CNN net; best ViT vit_fmax"}})
     write_latency("boxes,cnn,net,net,cam,1,f1,12.5,0.5,0.25,0.75,12,1,1,1,1,0,0,0,", *OTHER_LINES)
     stage.RANK_PLOT.parent.mkdir(parents=True, exist_ok=True)
-    stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high\ncnn,net,f1,1,0.5,0.25,0.75\n")
-    stage.TRUTHS_PLOT.write_text("truth,family,model,metric,value,low,high\nboxes,cnn,net,f1,0.5,,\n")
+    stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high,clusters\ncnn,net,f1,1,0.5,0.25,0.75,12\n")
+    stage.TRUTHS_PLOT.write_text("truth,family,model,metric,value,low,high,clusters\nboxes,cnn,net,f1,0.5,,,12\n")
     picture = plot_file("gallery", "net", ".png")
     picture.parent.mkdir()
     cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
@@ -103,7 +103,7 @@ def test_the_page_has_every_part(results):
         "best CNN net; best ViT vit_fmax",
         "Nothing is published for boards; the two studies have casting, gid, neu_det, pcb.",
         "1: 0.500 (0.250 to 0.750)",
-        "Scores against boxes",
+        "Scores against boxes, 95% intervals over 12 clusters",
         "A curve",
         "12.5",
     ):

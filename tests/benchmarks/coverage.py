@@ -3,7 +3,7 @@
 Data sets are drawn whose truth is known: clusters of unequal size (coefficient of variation 0.7), with a difficulty
 of their own that their tiles share, and that two rows share in part. Printed is the share of intervals that hold the
 score of infinitely many clusters, in percent, and their mean width: of `stages.metrics.intervals.Jackknife`, and of the
-percentile bootstrap of clusters, which rank used before.
+percentile bootstrap of clusters.
 """
 
 import argparse
