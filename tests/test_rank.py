@@ -13,7 +13,7 @@ from stages import rank as stage
 from stages.datasets.scores import Row, write_scores
 from stages.runtime.errors import InputError
 from stages.runtime.params import Model, read_params
-from stages.runtime.records import write_json
+from stages.runtime.records import rounded, write_json
 
 TILES = [f"board{n}.jpg@{x},0" for n in range(4) for x in range(2)]
 
@@ -197,7 +197,7 @@ def test_quality_against_time(params):
     )
     assert float(full["value"]) == pytest.approx(f1[4], abs=1e-5)
     # all tiles are alike, so no resample differs
-    assert {float(full[name]) for name in ("behind", "behind_low", "behind_high")} == {round(f1[5] - f1[4], 5)}
+    assert {float(full[name]) for name in ("behind", "behind_low", "behind_high")} == {rounded(f1[5] - f1[4])}
     assert rows[1]["behind"] == "0.0"
     assert len(lines(stage.LATENCY_PLOT)) == 2 * len(rows)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.datasets.archives import unpack
 from stages.runtime.errors import InputError
-from stages.runtime.records import DISK_TROUBLE
+from stages.runtime.folders import DISK_TROUBLE
 
 OWN_COPY = "or set dataset.root to your own copy"
 
