@@ -42,7 +42,7 @@ def explain(params: Params, name: str) -> str:
                 continue
             images = to_images(tiles.images(rows), device)
             # a binary model needs no forward pass to know that defective is explained
-            target = None if description["task"] == "binary" else defect_target(model, images, description["classes"])
+            target = None if description.task == "binary" else defect_target(model, images, description.classes)
             _explain_batch(maps, rows, planned, images, target, name)
             if number % SHARD_BATCHES == 0 or number == len(batches):
                 maps.commit(int(rows[-1]) + 1)
@@ -55,8 +55,8 @@ def explain(params: Params, name: str) -> str:
             }
             for method in planned
         }
-        content = {"model": name, "family": description["family"], "order": list(methods), "methods": methods}
-        maps.finish(tiles.index[["tile_id", "split", "label"]], description["classes"], content)
+        content = {"model": name, "family": description.architecture.family, "order": list(methods), "methods": methods}
+        maps.finish(tiles.index[["tile_id", "split", "label"]], description.classes, content)
     _gallery(params, name, tiles)
     made = ", ".join(f"{method.name} x {len(method.settings)}" for method in planned)
     return f"explain {name}: {len(tiles)} tiles, {made}"

@@ -62,7 +62,7 @@ def perturb(params: Params, name: str) -> str:
     places = _sample(maps.index, rule.tiles, rule.seed)
     positions = maps.positions_in(tiles)[places]
     pixels = tiles.images(positions)
-    predict = _predictor(model, description["classes"], pixels, rule.batch, device)
+    predict = _predictor(model, description.classes, pixels, rule.batch, device)
     about = tiles.index.iloc[positions][["tile_id", "source", "group"]].reset_index(drop=True)
     clusters = about[CLUSTERS[params.rank.cluster]]
 
@@ -118,7 +118,7 @@ def _batches(pixels: NDArray[np.uint8], batch: int) -> list[NDArray[np.uint8]]:
 
 
 def _predictor(
-    model: Classifier, classes: list[str], pixels: NDArray[np.uint8], batch: int, device: torch.device
+    model: Classifier, classes: tuple[str, ...], pixels: NDArray[np.uint8], batch: int, device: torch.device
 ) -> Predict:
     """Return the function that perturbed tiles are put to: binary: the probability of a defect, whatever was predicted;
     of several classes, that of the kind of defect which the whole tile was explained for.

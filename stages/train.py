@@ -1,7 +1,7 @@
 """Stage train: fit one model on the train tiles and keep its best epoch on the validation tiles."""
 
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from stages.metrics.classification import (
 )
 from stages.models.batches import Labelled, labelled
 from stages.models.calibration import UNCALIBRATED, Calibration, calibrate, probabilities
-from stages.models.checkpoint import Checkpoint, locked
+from stages.models.checkpoint import Checkpoint
 from stages.models.engine import in_first_process, start_engine
 from stages.models.fresh import fresh_classifier, training_hash
 from stages.models.trained import save_classifier
@@ -25,6 +25,7 @@ from stages.models.training import Fitted, fit
 from stages.models.weights import Classifier, Origin
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device
+from stages.runtime.locks import locked
 from stages.runtime.params import Params
 from stages.runtime.paths import (
     checkpoint_folder,
@@ -35,7 +36,7 @@ from stages.runtime.paths import (
     tiles_folder,
     training_lock,
 )
-from stages.runtime.records import new_file, write_json
+from stages.runtime.records import write_csv, write_json
 from stages.runtime.tuning import tuned_values
 
 
@@ -47,34 +48,34 @@ def train(params: Params, name: str) -> str:
     tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name))
     train_tiles, val_tiles = (labelled(tiles, split, params.task) for split in ("train", "val"))
     fresh = fresh_classifier(params, name, training, train_tiles, fabric.device)
-    model, classes = fresh.model, train_tiles.classes
+    model, family, origin = fresh.model, fresh.description.architecture.family, fresh.description.origin
 
     def scores(logits: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
-        return validation_scores(probabilities(logits, UNCALIBRATED), codes, classes, params.task)
+        return validation_scores(probabilities(logits, UNCALIBRATED), codes, train_tiles.classes, params.task)
 
     def locked_checkpoint(held: ExitStack) -> Checkpoint:
         """Lock the outputs and the state of this very run, and return where the state is kept."""
         folder = checkpoint_folder(name, training_hash(params, fresh.description, training, fabric))
         for lock in (training_lock(name), folder / "lock"):
-            held.enter_context(locked(lock, name))
+            held.enter_context(locked(lock, f"training {name}"))
         return Checkpoint(folder)
 
     with ExitStack() as held:
         checkpoint = in_first_process(fabric, partial(locked_checkpoint, held))
-        fitted = fit(model, fresh.family, train_tiles, val_tiles, training, scores, fabric, name, checkpoint)
+        fitted = fit(model, family, train_tiles, val_tiles, training, scores, fabric, name, checkpoint)
         if not fabric.is_global_zero:
             return ""
         calibration = calibrate(fitted.val_logits, val_tiles.codes)
-        save_classifier(model_folder(name), model, dict(fresh.description) | asdict(calibration))
+        save_classifier(model_folder(name), model, replace(fresh.description, **asdict(calibration)))
         _write_plots(name, fitted, val_tiles)
-        metrics = _metrics(model, fresh.origin, fitted, calibration, val_tiles) | {"batch": training.batch}
+        metrics = _metrics(model, origin, fitted, calibration, val_tiles) | {"batch": training.batch}
         if params.tuned(name):
             metrics["tuned"] = ", ".join(params.tuned(name))
         write_json(metrics_file("train", name), {name: metrics})
         checkpoint.remove()
     return (
         f"train {name}: best epoch {fitted.best.epoch} of {training.epochs}, validation average precision "
-        f"{fitted.best.val_average_precision:.3f}, weights from {fresh.origin.source}"
+        f"{fitted.best.val_average_precision:.3f}, weights from {origin.source}"
     )
 
 
@@ -99,13 +100,11 @@ def _metrics(
 def _write_plots(name: str, fitted: Fitted, val: Labelled) -> None:
     """Write the curves, and which class the validation tiles of each class are called (at a probability of 0.5)."""
     curves = pd.DataFrame(asdict(epoch) for epoch in fitted.history).melt("epoch", var_name="curve")
-    with new_file(plot_file("curves", name, ".csv")) as path:
-        curves.round(5).to_csv(path, index=False)
+    write_csv(plot_file("curves", name, ".csv"), curves.columns, curves.itertuples(index=False))
     predicted = probabilities(fitted.val_logits, UNCALIBRATED).argmax(axis=1)
     counts = pd.DataFrame(confusion_matrix(val.codes, predicted, len(val.classes)), val.classes, val.classes)
     table = counts.rename_axis("actual").reset_index().melt("actual", var_name="predicted", value_name="tiles")
-    with new_file(plot_file("confusion", name, ".csv")) as path:
-        table.to_csv(path, index=False)
+    write_csv(plot_file("confusion", name, ".csv"), table.columns, table.itertuples(index=False))
 
 
 if __name__ == "__main__":

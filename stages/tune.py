@@ -23,10 +23,11 @@ def tune(params: Params, name: str) -> str:
     rows: Sequence[Mapping[str, Any]] = [{"state": "off"}]
     if params.tune.trials:
         found, rows = _search(params, name)
-        rows = [{**row, "lr": f"{row['lr']:.4g}"} for row in rows]  # five decimals would be too few
     lines = [[name, *(row.get(key, "") for key in COLUMNS[1:])] for row in rows]
     write_csv(plot_file("tune", name, ".csv"), COLUMNS, lines)
-    write_json(metrics_file("tune", name), {name: dict(found)}, decimals=None)  # a learning rate of 1e-5 has to survive
+    write_json(
+        metrics_file("tune", name), {name: dict(found)}, exact=True
+    )  # training takes the learning rate from there
     if not params.tune.trials:
         return f"tune {name}: off (tune.trials is 0)"
     return (

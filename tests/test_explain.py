@@ -14,10 +14,10 @@ import yaml
 from stages.datasets.maps import open_maps
 from stages.explain import explain
 from stages.models.registry import Architecture
-from stages.models.trained import load_classifier, save_classifier
-from stages.models.weights import build_classifier
+from stages.models.trained import Description, load_classifier, save_classifier
+from stages.models.weights import SCRATCH, build_classifier
 from stages.runtime.errors import InputError
-from stages.runtime.params import Methods, Model, Params, read_params
+from stages.runtime.params import Methods, Model, Params, Task, read_params
 from stages.runtime.paths import maps_folder, model_folder, split_file
 from tests.dependencies import REPOSITORY
 from tests.score_records import PX, write_tiles
@@ -50,12 +50,11 @@ def write_model(name: str, classes: tuple[str, ...] = ("good", "defective"), spo
     import torch
 
     torch.manual_seed(0)
-    task = "binary" if len(classes) == 2 else "multiclass"
+    task: Task = "binary" if len(classes) == 2 else "multiclass"
     model = build_classifier(ARCHITECTURES[name], PX, neurons=1 if task == "binary" else len(classes))
     if spoil:
         torch.nn.init.constant_(model.head.weight, float("nan"))
-    keys = dict(zip(("family", "arch", "stride", "stem", "depth"), vars(ARCHITECTURES[name]).values(), strict=True))
-    save_classifier(model_folder(name), model, keys | {"model": name, "px": PX, "task": task, "classes": list(classes)})
+    save_classifier(model_folder(name), model, Description(name, ARCHITECTURES[name], PX, task, classes, SCRATCH))
 
 
 def files(name: str) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        stage, "load_classifier", lambda folder: (LooksAtTheCorner(), {"classes": ["good", "defective"]})
+        stage, "load_classifier", lambda folder: (LooksAtTheCorner(), SimpleNamespace(classes=("good", "defective")))
     )
     params = replace(real, perturb=replace(real.perturb, tiles=2, steps=4, batch=3))
     write_tiles(params)

@@ -221,7 +221,7 @@ def test_a_search_has_its_table_and_its_plot_and_where_there_was_none_neither(re
     assert "Best trial" not in (text := REPORT.read_text(encoding="utf-8")) and "A curve" not in text
 
     found = {"trials": 10, "pruned": 3, "lr": 7.12e-5, "batch": 64, "val_loss": 0.25, "val_accuracy": 0.9375}
-    write_json(stage.metrics_file("tune", "vit"), {"vit": found}, decimals=None)
+    write_json(stage.metrics_file("tune", "vit"), {"vit": found}, exact=True)
     write_json(stage.metrics_file("score", "vit"), {"vit": {"classification": {"accuracy": 0.8765}}})
     stage.report(results)
     text = REPORT.read_text(encoding="utf-8")

@@ -152,8 +152,8 @@ def test_several_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     train(read_params(), "cnn")
     model, description = load_classifier(model_folder("cnn"))
-    assert description["classes"] == ["good", "bar", "hole"] and model.head.weight.shape[0] == 3
-    assert description["threshold"] is None and description["temperature"] > 0
+    assert description.classes == ("good", "bar", "hole") and model.head.weight.shape[0] == 3
+    assert description.threshold is None and description.temperature and description.temperature > 0
     metrics = json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]
     assert set(metrics["val_recall"]) == {"good", "bar", "hole"} and 0 <= metrics["val_accuracy"] <= 1
     confusion = pd.read_csv("plots/confusion/cnn.csv")

@@ -128,7 +128,9 @@ def test_out_of_memory(params: Params, refused: Refused, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(CamClassifier, "forward", forward)
     line = refused(params)
-    assert "out of memory in net; raise accumulate (now 1)" in line and "lower batch (now 4) or tile.px" in line
+    assert (
+        "out of memory in net; raise accumulate (now 1, at most 2)" in line and "lower batch (now 4) or tile.px" in line
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, whose writer is told that the disk is full")

@@ -12,6 +12,7 @@ import pytest
 from stages.models import training as training_module
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
+from stages.runtime.records import rounded
 from stages.train import train
 from stages.tune import tune
 from tests.models.tiny import tiny_project
@@ -61,7 +62,7 @@ def test_training_with_tuned_values_is_the_best_trial_once_more(params: Params) 
         assert metrics[key] == best[key]
     assert metrics["tuned"] == "lr, batch"
     curves = pd.read_csv("plots/curves/cnn.csv").set_index(["curve", "epoch"])["value"]
-    assert curves["lr", 1] == round(best["lr"], 5)
+    assert curves["lr", 1] == rounded(best["lr"])
     train(params, "cnn")
     assert "tuned" not in json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]
 

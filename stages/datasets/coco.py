@@ -152,7 +152,9 @@ def _find(entry: Entry, named: Mapping[str, Sequence[Path]], root: Path) -> Path
     parts = [part for part in PurePosixPath(entry.name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
     candidates = named.get(composed(parts[-1]), ()) if parts else ()
     if not candidates:
-        raise InputError(f"{entry.file}: lists {escaped(entry.name)[:100]!r}, which is not there; add the image or take it out")
+        raise InputError(
+            f"{entry.file}: lists {escaped(entry.name)[:100]!r}, which is not there; add the image or take it out"
+        )
 
     def fits(path: Path) -> tuple[int, int, bool]:
         """Count last folders that agree with the name, first ones that agree with the JSON's, and the part."""

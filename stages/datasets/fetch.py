@@ -11,7 +11,8 @@ from typing import Any
 
 from stages.datasets.archives import unpack
 from stages.runtime.errors import InputError
-from stages.runtime.records import DISK_TROUBLE, read_json, write_json
+from stages.runtime.folders import DISK_TROUBLE
+from stages.runtime.records import read_json, write_json
 
 OWN_COPY = "or set dataset.root to your own copy"
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.datasets.row_files import RowFile
 from stages.datasets.tiles import Tiles, read_table
 from stages.runtime.errors import InputError
 from stages.runtime.records import read_json
@@ -30,14 +31,14 @@ class MethodMaps:
     """
 
     file: Path
-    values: NDArray[np.float16]  # (N, S, h, w), memory-mapped; higher is more relevant
+    values: RowFile  # (N, S, h, w) float16; higher is more relevant
     tile_ids: NDArray[np.object_]  # (N,)
     names: tuple[str, ...]  # S
     fusions: tuple[str, ...]  # S: min | mean | max, or the name of a method that fuses nothing
     discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 where nothing is discarded
     cell_px: float  # side of a map cell in pixels of the tile
     offset_px: float  # where padding moves the cells: to the right and down where positive
-    ranges: NDArray[np.float32] | None = None  # (N, S, 2) what 0 and 1 of `values` mean; None: values are the map
+    ranges: RowFile | None = None  # (N, S, 2) float32 what 0 and 1 of `values` mean; None: values are the map
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -45,9 +46,9 @@ class MethodMaps:
         Raises:
             InputError: one of them holds NaN or infinity.
         """
-        maps = self.values[rows].astype(np.float32)
+        maps = self.values.read(rows).astype(np.float32)
         if self.ranges is not None:
-            low, high = np.moveaxis(self.ranges[rows][..., None, None], 2, 0)
+            low, high = np.moveaxis(self.ranges.read(rows)[..., None, None], 2, 0)
             maps = low + maps * (high - low)
         finite = np.isfinite(maps).all(axis=(1, 2, 3))
         if not finite.all():
@@ -122,11 +123,11 @@ def open_maps(folder: Path) -> Maps:
         raise InputError(f"{settings_file}: not as explain writes it ({error!r}); {AGAIN}") from None
     if "predicted" not in index:
         return Maps(folder, index, family, methods)
-    classes, logits = tuple(described.get("classes", ())), _load(folder / "logits.npy")
+    classes, logits = tuple(described.get("classes", ())), RowFile(folder / "logits.npy", "explain")
     if logits.shape != (len(index), len(classes)):
         expected = f"expected {len(index)} tiles x {len(classes)} classes"
         raise InputError(f"{folder / 'logits.npy'}: has shape {logits.shape}, {expected}; {AGAIN}")
-    return Maps(folder, index, family, methods, classes, logits)
+    return Maps(folder, index, family, methods, classes, logits.read(np.arange(len(index))))
 
 
 def _method(folder: Path, method: str, described: dict[str, Any], index: pd.DataFrame) -> MethodMaps:
@@ -136,24 +137,15 @@ def _method(folder: Path, method: str, described: dict[str, Any], index: pd.Data
     discards = tuple(float(setting["discard"]) for setting in settings)
     cell_px, offset_px = float(described["cell_px"]), float(described["offset_px"])
     file = maps_file(folder, method)
-    values = _load(file)
+    values = RowFile(file, "explain")
     if values.ndim != 4 or not settings or values.shape[1] != len(settings):
         raise InputError(
             f"{file}: has shape {values.shape}, expected tiles x {len(settings)} settings x height x width; {AGAIN}"
         )
     if len(values) != len(index):
         raise InputError(f"{file}: {len(values)} tiles, but index.parquet has {len(index)}; {AGAIN}")
-    ranges = _load(ranges_file(folder, method)) if described.get("ranges", False) else None
+    ranges = RowFile(ranges_file(folder, method), "explain") if described.get("ranges", False) else None
     if ranges is not None and ranges.shape != (*values.shape[:2], 2):
         raise InputError(f"{ranges_file(folder, method)}: has shape {ranges.shape}; {AGAIN}")
     tile_ids = index["tile_id"].to_numpy(dtype=object)
     return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px, ranges)
-
-
-def _load(file: Path) -> np.ndarray:
-    try:
-        return np.load(file, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{file}: missing; run the explain stage (`dvc repro`)") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file}: not readable ({' '.join(str(error).split())}); {AGAIN}") from None

@@ -8,6 +8,7 @@ uses; the raw scale, which comparing images needs, is given back by the two numb
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ class NewMaps:
         write_json(self.folder / PROGRESS, {"done": done})
         self.done = done
 
-    def finish(self, index: pd.DataFrame, classes: list[str], description: dict[str, object]) -> None:
+    def finish(self, index: pd.DataFrame, classes: Sequence[str], description: Mapping[str, object]) -> None:
         """Write index and description; the folder is then what `open_maps` reads.
 
         Binary: `logit`. Multiclass: `predicted` class, and `logit` is the log-odds that a tile is not good, NaN where
@@ -61,11 +62,11 @@ class NewMaps:
         if logits.ndim == 1:
             index = index.assign(logit=logits)
         else:
-            predicted = np.array(classes, dtype=object)[logits.argmax(axis=1)]
+            predicted = np.array(list(classes), dtype=object)[logits.argmax(axis=1)]
             index = index.assign(logit=_not_good(logits, classes), predicted=predicted)
         self._open.clear()
         index.to_parquet(self.folder / "index.parquet", index=False)
-        write_json(self.folder / "settings.json", description | {"classes": classes})
+        write_json(self.folder / "settings.json", {**description, "classes": classes})
         (self.folder / PROGRESS).unlink(missing_ok=True)
         if logits.ndim == 1:
             file.unlink()  # last: until here a killed run finds everything it needs
@@ -81,7 +82,7 @@ class NewMaps:
         return self._open[file]
 
 
-def _not_good(logits: NDArray[np.float32], classes: list[str]) -> NDArray[np.float32]:
+def _not_good(logits: NDArray[np.float32], classes: Sequence[str]) -> NDArray[np.float32]:
     """Return log p(not good) - log p(good) under softmax."""
     if "good" not in classes:
         return np.full(len(logits), np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Reading tiles: the index as a table, pixels and truth memory-mapped from the shards."""
+"""Reading tiles: the index as a table, pixels and truth by row from the shards."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stages.datasets.row_files import RowFile
 from stages.datasets.shards import IMAGES, INDEX_FILE, TRUTHS, shard_file
 from stages.runtime.errors import InputError
 
@@ -18,7 +19,7 @@ class Tiles:
 
     folder: Path
     index: pd.DataFrame
-    _shards: dict[tuple[str, int], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _shards: dict[tuple[str, int], RowFile] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -92,20 +93,14 @@ class Tiles:
         shards = self.index["shard"].to_numpy()[positions]
         rows = self.index["row"].to_numpy()[positions]
         found = np.empty((len(positions), *self._shard(kind, 0).shape[1:]), np.uint8)
-        for shard in np.unique(shards):
-            here = shards == shard
-            found[here] = self._shard(kind, int(shard))[rows[here]]
+        for shard in np.unique(shards).tolist():
+            here = np.flatnonzero(shards == shard)
+            self._shard(kind, shard).read_into(found, here.tolist(), rows[here].tolist())
         return found
 
-    def _shard(self, kind: str, shard: int) -> np.ndarray:
+    def _shard(self, kind: str, shard: int) -> RowFile:
         if (kind, shard) not in self._shards:
-            path = shard_file(self.folder, kind, shard)
-            try:
-                self._shards[kind, shard] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except FileNotFoundError:
-                raise InputError(f"{path}: missing; run the tile stage (`dvc repro`)") from None
-            except (OSError, ValueError) as error:
-                raise InputError(f"{path}: not readable ({error}); run the tile stage again") from None
+            self._shards[kind, shard] = RowFile(shard_file(self.folder, kind, shard), "tile")
         return self._shards[kind, shard]
 
 

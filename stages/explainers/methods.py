@@ -3,7 +3,7 @@
 To add one: its file in this folder, and one line in `METHODS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, occlusion, rollout
-from stages.models.cnn import CamClassifier
-from stages.models.geometry import offset_px
+from stages.models.geometry import offset_px, refuse_uncovered
 from stages.models.outputs import Outputs, Target
-from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
-from stages.models.weights import Classifier, build_classifier
+from stages.models.trained import Description, build_described
+from stages.models.vit import RolloutClassifier
+from stages.models.weights import Classifier
 from stages.runtime.errors import InputError
 from stages.runtime.params import Explain
 from stages.runtime.seeds import derive_seed
@@ -61,11 +61,18 @@ class Planned:
     settings: list[dict[str, object]]
 
     def heatmaps(self, images: Tensor, target: Target) -> Outputs:
-        """Return logits and heatmaps of images (N, 3, H, W) in 0..1."""
-        return self.call(self.model, images, target, self.explain)
+        """Return logits and heatmaps of images (N, 3, px, px) in 0..1.
+
+        Raises:
+            InputError: the maps are not those of a tile of px x px.
+        """
+        outputs = self.call(self.model, images, target, self.explain)
+        assert outputs.heatmaps is not None
+        refuse_uncovered(outputs.heatmaps.shape[2:], self.cell_px, images.shape[-1], self.name)
+        return outputs
 
 
-def plan(model: Classifier, description: dict[str, Any], explain: Explain) -> list[Planned]:
+def plan(model: Classifier, description: Description, explain: Explain) -> list[Planned]:
     """Return the configured methods of a model, its own first, and the control last.
 
     The control is the first method on the same architecture with freshly drawn weights, for the first discard ratio
@@ -73,9 +80,9 @@ def plan(model: Classifier, description: dict[str, Any], explain: Explain) -> li
     what was learned.
 
     Raises:
-        InputError: a method is unknown or does not fit the family.
+        InputError: a method is unknown or does not fit the family, or its cells cannot be placed as asked for.
     """
-    family = description["family"]
+    family = description.architecture.family
     names = explain.methods.cnn if family == "cnn" else explain.methods.vit
     planned = [_planned(name, name, model, description, explain) for name in names]
     if explain.control:
@@ -87,7 +94,7 @@ def plan(model: Classifier, description: dict[str, Any], explain: Explain) -> li
 
 
 @torch.no_grad()
-def defect_target(model: Classifier, images: Tensor, classes: list[str]) -> Target:
+def defect_target(model: Classifier, images: Tensor, classes: Sequence[str]) -> Target:
     """Return the class that tiles are explained for: of a binary model defective, else the likeliest kind of defect.
 
     Good is never explained, whatever was predicted: heatmaps are to show where the defect is.
@@ -100,8 +107,8 @@ def defect_target(model: Classifier, images: Tensor, classes: list[str]) -> Targ
     return logits.argmax(dim=1)
 
 
-def _planned(name: str, title: str, model: Classifier, description: dict[str, Any], explain: Explain) -> Planned:
-    family = description["family"]
+def _planned(name: str, title: str, model: Classifier, description: Description, explain: Explain) -> Planned:
+    family = description.architecture.family
     fitting = [known for known, method in METHODS.items() if family in method.families]
     where = f"params.yaml: explain.methods.{family}"
     if name not in METHODS:
@@ -118,39 +125,40 @@ def _planned(name: str, title: str, model: Classifier, description: dict[str, An
     return Planned(title, model, METHODS[name].call, explain, cell, offset, settings)
 
 
-def _geometry(name: str, model: Classifier, description: dict[str, Any], explain: Explain) -> tuple[float, float]:
+def _geometry(name: str, model: Classifier, description: Description, explain: Explain) -> tuple[float, float]:
     """Return cell_px and offset_px of a method's maps.
 
     The offset is that of the receptive fields' centres, and 0 without `explain.align`. On the generated boards it is
     7.5 px at stride 16, and painting cells there lowered the pointing game on exact masks from 0.55 to 0.34 (CNN) and
     from 0.53 to 0.31 (hybrid ViT): trained filters respond left and above of the centre of what they can see.
+
+    Raises:
+        InputError: the offset is asked for, and the network cannot be followed.
     """
-    px, stride = description["px"], description["stride"]
-    network: Any = model.backbone  # what the images go through up to the cells, taken after `layer`
-    layer = None
     if name == "occlusion":
         return explain.occlusion.stride_px, 0.0
-    if isinstance(model, CamClassifier):
-        if name == "gradcam" and explain.gradcam.stride is not None:
-            stride = explain.gradcam.stride
-            layer = model.features_at(stride)
-    else:
-        embedding = network.patch_embed
-        network = getattr(embedding, "backbone", None)
-        if network is None:
-            return px / embedding.grid_size[1], 0.0
+    cell_px, layer = model.cell_px, None
+    network: Any = model.backbone  # what the images go through up to the cells, taken after `layer`
+    if isinstance(model, RolloutClassifier):
+        network = getattr(network.patch_embed, "backbone", None)
+    elif name == "gradcam" and explain.gradcam.stride is not None:
+        cell_px = explain.gradcam.stride
+        layer = model.features_at(explain.gradcam.stride)
+    if network is None or not explain.align:  # patches of pixels have no padding
+        return cell_px, 0.0
     try:
-        return stride, offset_px(network, px, layer) if explain.align else 0.0
-    except ValueError:  # a network that cannot be followed: its cells are taken to lie where they seem to
-        return stride, 0.0
+        return cell_px, offset_px(network, description.px, layer)
+    except ValueError as error:
+        raise InputError(
+            f"params.yaml: explain.align is true, but where the cells of {description.model} lie cannot be measured "
+            f"({error}); set it to false"
+        ) from None
 
 
-def _randomised(description: dict[str, Any], seed: int) -> Classifier:
-    architecture = Architecture(*(description[key] for key in ("family", "arch", "stride", "stem", "depth")))
-    neurons = 1 if description["task"] == "binary" else len(description["classes"])
+def _randomised(description: Description, seed: int) -> Classifier:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "control", description["model"]))
-        return build_classifier(architecture, description["px"], neurons=neurons).eval()
+        torch.manual_seed(derive_seed(seed, "control", description.model))
+        return build_described(description).eval()
 
 
 def _rollout(model: Any, images: Tensor, target: Target, explain: Explain) -> Outputs:

@@ -11,7 +11,6 @@ import numpy as np
 
 LOWEST, HIGHEST = 0.05, 20.0  # of T; where validation tiles are told apart without an error, the best T would be 0
 UNCALIBRATED = 1.0  # the temperature that changes nothing
-DECIMALS = 5  # model.json keeps as many
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
-    """Return the T within 0.05..20 with the lowest mean -log probability of the true class, rounded to 5 decimals.
+    """Return the T within 0.05..20 with the lowest mean -log probability of the true class.
 
     In s = 1/T that is convex, with slope mean_n(sum_k p_nk(s) z_nk - z_n,y_n); bisection on log s finds its zero.
     """
@@ -57,13 +56,13 @@ def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
         middle = (low + high) / 2
         expected = (probabilities(logits, math.exp(-middle)) * pairs).sum(axis=1)
         low, high = (middle, high) if (expected - true).mean() < 0 else (low, middle)
-    return round(math.exp(-(low + high) / 2), DECIMALS)
+    return math.exp(-(low + high) / 2)
 
 
 def fit_threshold(probability: np.ndarray, defective: np.ndarray) -> float:
     """Return the threshold with the highest F1 = 2 TP / (2 TP + FP + FN), midway between two tiles' probabilities.
 
-    Of several with the same F1, the one nearest 0.5. Rounded to 5 decimals before it is judged.
+    Of several with the same F1, the one nearest 0.5.
 
     Args:
         probability: (N,) of a defect.
@@ -72,7 +71,7 @@ def fit_threshold(probability: np.ndarray, defective: np.ndarray) -> float:
     if not defective.any():
         return math.nan
     values = np.unique(probability)
-    candidates = np.unique(np.round(np.concatenate(((values[1:] + values[:-1]) / 2, [values[0] / 2])), DECIMALS))
+    candidates = np.concatenate((values[:1], values[1:] + values[:-1])) / 2
     order = np.sort(probability)
     hits = np.sort(probability[defective])
     called = len(order) - np.searchsorted(order, candidates, side="right")

@@ -2,21 +2,17 @@
 
 A training keeps its state after each epoch in data/checkpoints/<model>-<hash>/, where the hash is of everything that
 defines the run: a run with another definition has another folder and never sees it. The folder goes when the training
-succeeds. Two locks keep out a process that outlived its parent (DVC killed alone leaves the training alive): one on
-that folder, one on the model's outputs in this workspace. The system frees a lock when its process ends, however it
-ends.
+succeeds. Two locks (`stages.runtime.locks`) keep out a process that outlived its parent (DVC killed alone leaves the
+training alive): one on that folder, one on the model's outputs in this workspace.
 """
 
-import fcntl
 import hashlib
 import io
 import json
-import os
 import pickle
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +28,7 @@ CODE = (
     "models/*.py",
     "runtime/*.py",
     "metrics/classification.py",
+    "datasets/row_files.py",
     "datasets/shards.py",
     "datasets/tiles.py",
 )
@@ -61,46 +58,6 @@ def _digest(path: Path) -> str:
             return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}"
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run `dvc repro`") from None
-
-
-@contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`; it is removed afterwards.
-
-    Raises:
-        InputError: another process holds it; the message has its number.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        file = path.open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
-            raise InputError(
-                f"{path}: process {holder} is training {what} already, perhaps left over from a run that was killed; "
-                f"wait for it or end it (kill {holder})"
-            ) from None
-        if _is_at(file.fileno(), path):
-            break
-        file.close()  # whoever held it before removed it between our opening and locking it
-    try:
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 class Checkpoint:

@@ -55,6 +55,11 @@ class CamClassifier(nn.Module):
         cam = nn.functional.conv2d(features, self.head.weight)
         return Outputs(self._pool(cam), cam if explain else None)
 
+    @property
+    def cell_px(self) -> float:
+        """Side of a map cell in pixels of the image."""
+        return float(self.backbone.feature_info.reduction()[-1])
+
     def classify(self, features: Tensor) -> Tensor:
         """Return the logits, as `Outputs` has them, of features (N, C, h, w)."""
         return self._pool(nn.functional.conv2d(features, self.head.weight))

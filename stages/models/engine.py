@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from stages.runtime.errors import InputError, TrainingFailed
+from stages.runtime.params import Training
 
 Result = TypeVar("Result")
 PRECISIONS = {32: "32-true", "bf16": "bf16-mixed"}
@@ -73,17 +73,6 @@ def in_first_process(fabric: Fabric, work: Callable[[], Result]) -> Result:
     return result  # type: ignore[return-value]
 
 
-def shares(fabric: Fabric, positions: np.ndarray, accumulate: int) -> list[tuple[np.ndarray, float]]:
-    """Return this process' share of a batch as `accumulate` micro-batches, each with its factor for the loss.
-
-    The sum over all processes and micro-batches of factor * (mean loss of the micro-batch) is the mean loss of the
-    batch. A process that has fewer tiles than micro-batches computes its first tile with factor 0 instead, since
-    gradients are exchanged by all processes together.
-    """
-    parts = np.array_split(positions, fabric.world_size * accumulate)[fabric.global_rank :: fabric.world_size]
-    return [(part, len(part) / len(positions)) if len(part) else (positions[:1], 0.0) for part in parts]
-
-
 def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
     """Return the sum of a tensor over all processes; with one process the tensor itself."""
     if fabric.world_size == 1:
@@ -101,14 +90,33 @@ def copy_buffers_of_first(fabric: Fabric, model: nn.Module) -> None:
 
 
 @contextmanager
-def memory_advice(title: str, batch: int, accumulate: int) -> Iterator[None]:
-    """Turn running out of memory into a `TrainingFailed` that says which parameter to lower."""
+def memory_advice(title: str, training: Training, processes: int, least: int) -> Iterator[None]:
+    """Turn running out of memory into a `TrainingFailed` that says which parameter to change.
+
+    Args:
+        title: of what runs.
+        training: its recipe.
+        processes: that share each batch.
+        least: tiles that a micro-batch must have.
+    """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError, as is the CPU allocator's
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
-        raise TrainingFailed(
-            f"params.yaml: out of memory in {title}; raise accumulate (now {accumulate}), which keeps the effective "
-            f"batch, or lower batch (now {batch}) or tile.px"
-        ) from None
+        at_once = -(-training.batch // (training.accumulate * processes))
+        most = training.batch // (least * processes)
+        if training.accumulate < most:
+            advice = (
+                f"raise accumulate (now {training.accumulate}, at most {most}), which keeps the effective batch, or "
+                f"lower batch (now {training.batch}) or tile.px"
+            )
+        else:
+            advice = f"no fewer than {at_once} tiles at a time can be; lower tile.px or use a smaller model"
+        raise TrainingFailed(f"params.yaml: out of memory in {title}; {advice}") from None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory ran out, of the machine or of a GPU."""
+    # torch.OutOfMemoryError is a RuntimeError, and that of the CPU's allocator has no name of its own
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -11,8 +11,8 @@ from lightning_fabric import Fabric
 from stages.models.batches import Labelled
 from stages.models.checkpoint import run_hash
 from stages.models.registry import find_architecture
-from stages.models.trained import channels_last
-from stages.models.weights import Classifier, Origin, initial_classifier
+from stages.models.trained import Description, channels_last
+from stages.models.weights import Classifier, initial_classifier
 from stages.runtime.params import Params, Training
 from stages.runtime.paths import split_file, tiles_folder
 from stages.runtime.seeds import seed_everything
@@ -20,12 +20,10 @@ from stages.runtime.seeds import seed_everything
 
 @dataclass(frozen=True)
 class Fresh:
-    """A classifier before its first epoch, where its weights come from, and what model.json says of it."""
+    """A classifier before its first epoch, and what is to be said of it."""
 
     model: Classifier
-    family: str
-    origin: Origin
-    description: Mapping[str, Any]
+    description: Description
 
 
 def fresh_classifier(params: Params, name: str, training: Training, tiles: Labelled, device: torch.device) -> Fresh:
@@ -37,14 +35,13 @@ def fresh_classifier(params: Params, name: str, training: Training, tiles: Label
     model, origin = initial_classifier(
         name, architecture, px, training.weights, params.models[name].weights_path, neurons
     )
-    description = asdict(architecture) | {"model": name, "px": px, "origin": origin.as_dict()}
-    description |= {"task": params.task, "classes": list(tiles.classes)}
-    return Fresh(channels_last(model), architecture.family, origin, description)
+    description = Description(name, architecture, px, params.task, tiles.classes, origin)
+    return Fresh(channels_last(model), description)
 
 
-def training_hash(params: Params, description: Mapping[str, Any], training: Training, fabric: Fabric) -> str:
+def training_hash(params: Params, description: Description, training: Training, fabric: Fabric) -> str:
     """Return the hash of all that defines a training: what `fresh_classifier` says, recipe, tiles, device, code."""
-    definition = dict(description) | {
+    definition = asdict(description) | {
         "training": asdict(training),
         "device": fabric.device.type,
         "processes": fabric.world_size,

@@ -1,4 +1,4 @@
-"""Where the cells of a convolutional network's feature map lie in the image, and what they see of it.
+"""Where the cells of a map lie in the image, and what those of a convolutional network see of it.
 
 Padding moves them. With kernels of odd width k and stride 2, PyTorch's symmetric padding puts the centre of what a cell
 sees half an input pixel to the left of and above the cell's place, TensorFlow's `same` padding of an even size half a
@@ -12,12 +12,15 @@ Squeeze-and-excitation lets every cell see the mean of everything; that has no p
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+
+from stages.runtime.errors import InputError
 
 MARGIN = 128  # inputs that the measured size grows by: twice any stride, so that every layer keeps its parity
 LARGEST = 8192
@@ -36,6 +39,20 @@ class Reach:
     def offset(self) -> float:
         """Centre of what cell i sees, minus the nominal centre (i + 0.5) stride, in inputs."""
         return (self.first + self.last + 1 - self.stride) / 2
+
+
+def refuse_uncovered(cells: Sequence[int], cell_px: float, px: int, subject: str) -> None:
+    """Pass if a map of cells (rows, columns) that are cell_px wide covers a tile of px x px.
+
+    The number of cells is px / cell_px rounded up, or down where a network leaves out what is less than a cell at the
+    right and lower border; anything else means that features do not lie where their cells are painted.
+
+    Raises:
+        InputError: it does not; the message begins with `subject`.
+    """
+    if len(cells) != 2 or any(abs(count * cell_px - px) >= cell_px for count in cells):
+        counted = " x ".join(map(str, cells))
+        raise InputError(f"{subject}: {counted} cells of {cell_px:g} px cannot be the map of a tile of {px} px")
 
 
 def offset_px(backbone: nn.Module, px: int, layer: str | None = None) -> float:
@@ -80,8 +97,9 @@ def _measure(shadow: nn.Module, length: int, layer: str | None) -> Reach:
         image = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
         try:
             output: Any = shadow(image)
-        except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-            raise ValueError(f"its layers cannot be followed ({error})") from None
+        except Exception as error:  # each architecture fails in its own way
+            reason = " ".join(str(error).split())[:160]
+            raise ValueError(f"its layers cannot be followed ({type(error).__name__}: {reason})") from None
         output = kept[0] if kept else output[-1] if isinstance(output, list | tuple) else output
         row, column = output.shape[2] // 2, output.shape[3] // 2
         seen = [_columns_seen(output[:, :, row, column + step].sum(), image) for step in (0, 1)]

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 import timm
 
 from stages.runtime.errors import InputError
-from stages.runtime.params import Model
+from stages.runtime.params import Family, Model
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Architecture:
         read the features of the pre-trained CNN `stem` instead of patches of pixels.
     """
 
-    family: str
+    family: Family
     arch: str
     stride: int | None
     stem: str | None = None

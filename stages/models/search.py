@@ -11,7 +11,7 @@ last epoch. So one process gives the same search bit for bit, killed or not; sev
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,16 +19,19 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from stages.models.batches import Labelled
-from stages.models.checkpoint import Checkpoint, locked
+from stages.models.checkpoint import Checkpoint
 from stages.models.engine import start_engine
 from stages.models.fresh import data_hash, fresh_classifier, training_hash
+from stages.models.steps import refuse_recipe
+from stages.models.trained import Description
 from stages.models.training import Epoch, Fitted, Scores, Watch, fit
 from stages.models.trials import Trials, open_trials
 from stages.runtime.device import choose_device
 from stages.runtime.errors import InputError, TrainingFailed
+from stages.runtime.locks import locked
 from stages.runtime.params import Params, Training
 from stages.runtime.paths import checkpoint_folder
-from stages.runtime.records import DECIMALS
+from stages.runtime.records import rounded
 from stages.runtime.seeds import derive_seed
 from stages.runtime.tuning import Tune
 
@@ -61,7 +64,8 @@ def search_model(params: Params, name: str, train: Labelled, val: Labelled, scor
     Raises:
         InputError: as `search`, or a batch is larger than there are tiles.
     """
-    space = Space(getattr(params.tune.lr, params.models[name].family), params.tune.batch)
+    family = params.models[name].family
+    space = Space(getattr(params.tune.lr, family), params.tune.batch)
     recipe = params.training(name, {"lr": space.lr[0], "batch": max(space.batch)})
     recipe = replace(recipe, epochs=params.tune.epochs or recipe.epochs)
     if max(space.batch) > len(train.codes):
@@ -75,25 +79,27 @@ def search_model(params: Params, name: str, train: Labelled, val: Labelled, scor
         fresh = fresh_classifier(params, name, training, train, fabric.device)
         checkpoint_at = checkpoint_folder(name, training_hash(params, fresh.description, training, fabric))
         checkpoint = Checkpoint(checkpoint_at)
-        with locked(checkpoint_at / "lock", name):
+        with locked(checkpoint_at / "lock", f"training {name}"):
             try:
-                fitted = fit(fresh.model, fresh.family, train, val, training, scores, fabric, name, checkpoint, watch)
+                fitted = fit(fresh.model, family, train, val, training, scores, fabric, name, checkpoint, watch)
             except (optuna.TrialPruned, TrainingFailed):
                 checkpoint.remove()
                 raise
             checkpoint.remove()
         return fitted
 
-    description = fresh_classifier(params, name, recipe, train, fabric.device).description
-    with open_trials(_study_name(params, name, description, recipe, space), params.tune.storage) as trials:
+    fresh = fresh_classifier(params, name, recipe, train, fabric.device)
+    for batch in space.batch:
+        refuse_recipe(fresh.model, train, replace(recipe, batch=batch), fabric.world_size)
+    with open_trials(_study_name(params, name, fresh.description, recipe, space), params.tune.storage) as trials:
         return search(trials, space, params.tune, recipe, train_with, name)
 
 
-def _study_name(params: Params, name: str, description: Mapping[str, Any], recipe: Training, space: Space) -> str:
+def _study_name(params: Params, name: str, description: Description, recipe: Training, space: Space) -> str:
     """Return <model>-<hash of all that defines the search>: not how many trials, nor where they are kept."""
     free, beside = {"lr", "batch"}, {"trials", "storage", "lr", "batch", "epochs"}
     definition = {
-        "description": dict(description),
+        "description": asdict(description),
         "training": {key: value for key, value in asdict(recipe).items() if key not in free},
         "tune": {key: value for key, value in asdict(params.tune).items() if key not in beside},
         "space": asdict(space),
@@ -233,7 +239,7 @@ def summary(trials: Sequence[FrozenTrial], objective: str, title: str) -> dict[s
         raise InputError(f"params.yaml: tune: none of the {len(found)} trials of {title} came to an end; last: {last}")
     best = min(complete, key=lambda row: (-row[objective], row["val_loss"], row["trial"]))
     counts = {state: sum(row["state"] == state for row in found) for state in WORDS.values()}
-    scores = {key: round(best[key], DECIMALS) for key in ("val_accuracy", "val_average_precision", "val_loss")}
+    scores = {key: rounded(best[key]) for key in ("val_accuracy", "val_average_precision", "val_loss")}
     return {
         "trials": len(found),
         **counts,

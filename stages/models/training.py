@@ -12,7 +12,7 @@ after a kill draws what an undisturbed one draws.
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,10 +25,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.models.batches import Labelled, Tiles, draw_flips, epoch_order, flip, in_order, to_images
 from stages.models.checkpoint import Checkpoint
-from stages.models.engine import copy_buffers_of_first, in_first_process, memory_advice, shares, sum_over_processes
+from stages.models.engine import copy_buffers_of_first, in_first_process, memory_advice, sum_over_processes
 from stages.models.loss import balanced_weights, mean_loss
+from stages.models.steps import least_batch, least_tiles, refuse_recipe, shares, steps
 from stages.models.weights import Classifier
-from stages.runtime.errors import InputError, TrainingFailed
+from stages.runtime.errors import TrainingFailed
 from stages.runtime.params import Training
 from stages.runtime.progress import progress
 from stages.runtime.seeds import derive_seed
@@ -124,7 +125,8 @@ def fit(
     Raises:
         InputError: the loss is not finite, memory runs out, or a value of `training` does not fit data or model.
     """
-    _refuse(train, training, fabric)
+    refuse_recipe(model, train, training, fabric.world_size)
+    least = least_tiles(model, training)
     checkpoint = checkpoint or Checkpoint(None)
     model.to(fabric.device)
     frozen = model.stage_parameters(training.frozen_stages)
@@ -145,11 +147,12 @@ def fit(
             shared, learning = None, count  # first the old one lets go of the gradients that it listens to
             shared = fabric.setup_module(model)
         lr = run.optimiser.param_groups[0]["lr"]
-        with memory_advice(title, training.batch, training.accumulate):
-            train_loss = _train_epoch(run, shared, train, training, fabric, number, f"{title} epoch {number}")
+        with memory_advice(title, training, fabric.world_size, least):
+            train_loss = _train_epoch(run, shared, train, training, fabric, number, f"{title} epoch {number}", least)
             kept: Classifier = run.average.module  # type: ignore[assignment]  # the averaged copy of `model`
             copy_buffers_of_first(fabric, kept)
-            logits = torch.from_numpy(_predict_together(fabric, kept, val.tiles, training.batch))
+            at_once = -(-training.batch // (training.accumulate * fabric.world_size))  # what fits in training does here
+            logits = torch.from_numpy(_predict_together(fabric, kept, val.tiles, at_once))
         val_loss = mean_loss(logits, torch.from_numpy(val.codes)).item()
         scored = scores(logits.numpy(), val.codes)
         epoch = Epoch(number, lr, train_loss, val_loss, scored["average_precision"], scored["accuracy"])
@@ -191,24 +194,6 @@ def _logits(model: Classifier, tiles: Tiles, positions: np.ndarray, device: torc
     return model(to_images(tiles.images(positions), device)).logits.float().cpu()
 
 
-def _refuse(train: Labelled, training: Training, fabric: Fabric) -> None:
-    tiles = len(train.codes)
-    if training.batch > tiles:
-        raise InputError(f"params.yaml: batch is {training.batch}, but there are only {tiles} train tiles")
-    parts = training.accumulate * fabric.world_size
-    if training.batch < parts:
-        raise InputError(
-            f"params.yaml: batch is {training.batch}; expected at least one tile for each of accumulate "
-            f"({training.accumulate}) x processes ({fabric.world_size}) micro-batches"
-        )
-    for code, name in enumerate(train.classes):
-        if not (train.codes == code).any():
-            raise InputError(
-                f"params.yaml: no train tile is of class {name!r}; change split (seed, train), or leave the class out "
-                "of the data set"
-            )
-
-
 def _start(model: Classifier, family: str, training: Training) -> _Run:
     kind: Any = torch.optim.AdamW if family == "vit" else torch.optim.Adam
     optimiser = kind(model.parameters(), lr=training.lr, weight_decay=training.weight_decay)
@@ -248,21 +233,24 @@ def _set_training_mode(model: Classifier) -> None:
 
 
 def _train_epoch(
-    run: _Run, shared: Any, train: Labelled, training: Training, fabric: Fabric, epoch: int, title: str
+    run: _Run, shared: Any, train: Labelled, training: Training, fabric: Fabric, epoch: int, title: str, least: int
 ) -> float:
-    """Train for one epoch and return its mean loss; `shared` is the model as the engine runs it."""
+    """Train for one epoch and return its mean loss.
+
+    `shared` is the model as the engine runs it, `least` how many tiles a micro-batch must have.
+    """
     _set_training_mode(run.model)
     torch.manual_seed(derive_seed(training.seed, "dropout", epoch, fabric.global_rank))
     order = epoch_order(train.defective, training.good_per_defective, training.seed, epoch)
     weights = balanced_weights(train.codes[order]).to(fabric.device) if training.loss_weight == "balanced" else None
     random = np.random.default_rng(derive_seed(training.seed, "flips", epoch))
-    batches = list(_full_batches(order, training.batch))
+    batches = list(steps(order, training.batch, least_batch(training.batch, least, fabric.world_size)))
     total = 0.0
     for positions in progress(batches, title) if fabric.is_global_zero else batches:
         run.optimiser.zero_grad(set_to_none=True)
         flips = draw_flips(len(positions), random)
         loss = torch.zeros((), device=fabric.device)
-        parts = shares(fabric, np.arange(len(positions)), training.accumulate)
+        parts = shares(fabric, np.arange(len(positions)), training.accumulate, least)
         for place, (part, factor) in enumerate(parts):
             with fabric.no_backward_sync(shared, enabled=place < len(parts) - 1):
                 codes = torch.from_numpy(train.codes[positions[part]]).to(fabric.device)
@@ -279,11 +267,3 @@ def _train_epoch(
         run.average.update_parameters(run.model)
         total += value * len(positions)
     return total / sum(len(positions) for positions in batches)
-
-
-def _full_batches(order: np.ndarray, batch: int) -> Iterator[np.ndarray]:
-    """Yield batches; a last one of a single tile is left out, since batch normalisation needs two."""
-    for start in range(0, len(order), batch):
-        positions = order[start : start + batch]
-        if len(positions) > 1 or len(order) == 1:
-            yield positions

@@ -1,16 +1,14 @@
 """Where the trials of a search are kept, and who is at which: a file of this machine, or a PostgreSQL database.
 
 Optuna keeps trials; it does not know whether the process that began one still lives. Here that is a lock that the
-system frees with its process, however it ends: of a file (flock), or of the database session (an advisory lock, which
-the server frees when the connection ends, within a minute where a machine vanishes). A trial whose lock is free is
-nobody's and goes on in the next process that asks. Optuna's heartbeat would need minutes of silence to tell, exists
-for databases alone, and begins such a trial anew under another number.
+system frees with its process, however it ends: of a file (`stages.runtime.locks`), or of the database session (an
+advisory lock, which the server frees when the connection ends, within a minute where a machine vanishes). A trial whose
+lock is free is nobody's and goes on in the next process that asks. Optuna's heartbeat would need minutes of silence to
+tell, exists for databases alone, and begins such a trial anew under another number.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from stages.runtime.errors import InputError
+from stages.runtime.locks import Lock, take, waited_for
 from stages.runtime.paths import tune_folder
 from stages.runtime.seeds import derive_seed
 
@@ -100,25 +99,19 @@ def _study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
 @dataclass
 class _FileLocks:
     folder: Path
-    held: dict[int, int] = field(default_factory=dict)  # trial -> file descriptor
+    held: dict[int, Lock] = field(default_factory=dict)  # by trial
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with _flocked(self.folder / "lock"):
-            yield
+    def alone(self) -> AbstractContextManager[None]:
+        return waited_for(self.folder / "lock")
 
     def take(self, trial: int) -> bool:
-        descriptor = os.open(self.folder / f"{trial}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self.held[trial] = descriptor
-        return True
+        lock = take(self.folder / f"{trial}.lock")
+        if lock is not None:
+            self.held[trial] = lock
+        return lock is not None
 
     def free(self, trial: int) -> None:
-        os.close(self.held.pop(trial))
+        self.held.pop(trial).free()
 
 
 @contextmanager
@@ -136,22 +129,15 @@ class _JournalLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.descriptor = -1
+        self.lock: Lock | None = None
 
     def acquire(self) -> bool:
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        self.lock = take(self.path, wait=True)
         return True
 
     def release(self) -> None:
-        os.close(self.descriptor)
-
-
-@contextmanager
-def _flocked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        if self.lock is not None:
+            self.lock.free()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Vision transformer with attention rollout inside its forward pass (thesis section 2.3)."""
 
+import copy
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,8 @@ from stages.models.attention import run_blocks
 from stages.models.outputs import Outputs
 from stages.models.rollout import Setting, fuse_heads, rollout
 from stages.runtime.errors import InputError
+
+WIDTHS = 256, 384  # that a stem is tried on: multiples of any stride
 
 
 class RolloutClassifier(nn.Module):
@@ -102,6 +105,13 @@ class RolloutClassifier(nn.Module):
         # Register tokens (if any) stand between the class token and the patches.
         return tokens[..., self.backbone.num_prefix_tokens - 1 :].unflatten(-1, self.backbone.patch_embed.grid_size)
 
+    @property
+    def cell_px(self) -> float:
+        """Side of a map cell in pixels of the image: a patch, times the stride of the stem where there is one."""
+        embedding: Any = self.backbone.patch_embed
+        stem = getattr(embedding, "backbone", None)
+        return float(embedding.patch_size[1] * (1 if stem is None else _stride_of(stem)))
+
     def stage_parameters(self, count: int) -> list[nn.Parameter]:
         """Return the parameters of the embedding and the first `count` blocks; none for 0.
 
@@ -115,6 +125,20 @@ class RolloutClassifier(nn.Module):
             return []
         later = {id(p) for module in (*blocks[count:], self.backbone.norm) for p in module.parameters()}
         return [p for p in self.backbone.parameters() if id(p) not in later]
+
+
+def _stride_of(stem: Any) -> float:
+    """Return how many pixels of the image one step in a stem's features is.
+
+    Stems that `stages.models.cnn` builds say it. Those inside timm's own hybrids do not: they are tried on two widths,
+    because on one the number of features is rounded.
+    """
+    if hasattr(getattr(stem, "feature_info", None), "reduction"):
+        return float(stem.feature_info.reduction()[-1])
+    tried = copy.deepcopy(stem).eval()
+    with torch.no_grad():
+        narrow, wide = (tried(torch.zeros(1, 3, 64, width)) for width in WIDTHS)
+    return (WIDTHS[1] - WIDTHS[0]) / (wide.shape[3] - narrow.shape[3])
 
 
 def _why_not(backbone: nn.Module) -> str | None:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import socket
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from stages.models.cnn import CamClassifier, build_features
+from stages.models.engine import is_out_of_memory
+from stages.models.geometry import refuse_uncovered
 from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
@@ -39,10 +41,6 @@ class Origin:
     sha256: str | None
     repository: str | None = None
     revision: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a plain mapping for JSON."""
-        return asdict(self)
 
 
 SCRATCH = Origin(pretrained=False, source="none (random)", sha256=None)
@@ -101,40 +99,61 @@ def initial_classifier(
 
 
 def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
-    """Pass if the architecture, with random weights, classifies a tile of px x px and explains it.
+    """Pass if the architecture, with random weights, learns from tiles of px x px and explains them.
 
     timm has architectures that break off at this side, keep their features in another layout or name other strides
-    than they have: better said in one line now than by a traceback in training. No random number of the run is drawn.
+    than they have: better said in one line now than by a traceback, or by maps that are painted in the wrong place,
+    after training. No random number of the run is drawn.
 
     Raises:
         InputError: with the reason, after `where`.
     """
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+    subject = f"{where}: arch {architecture.arch!r} cannot explain tiles of {px} px"
+    with torch.random.fork_rng(devices=[]):
         try:
             reason = _why_unusable(build_classifier(architecture, px).eval(), torch.rand(2, 3, px, px))
         except InputError:
             raise
         except Exception as error:  # each architecture fails in its own way: assertions, shapes, types, keys
+            if is_out_of_memory(error):
+                return  # training says what to change
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
     if reason:
-        subject = f"{where}: arch {architecture.arch!r} cannot explain tiles of {px} px"
         raise InputError(f"{subject} ({reason}); use another, or another tile.px")
 
 
 def _why_unusable(model: Classifier, images: torch.Tensor) -> str | None:
-    px = images.shape[-1]
-    if isinstance(model, RolloutClassifier):
-        logits, maps = model(images, settings_grid(("mean",), (0.0,)))
-        if not torch.allclose(logits, model(images).logits, rtol=1e-3, atol=1e-4):
-            return "its blocks compute something else than attention, then an MLP"
-        return None if torch.isfinite(maps).all() else "its rollout is not finite"
-    info, features = model.backbone.feature_info, model.backbone(images)[0]
-    stride, channels = info.reduction()[-1], info.channels()[-1]
-    if features.ndim != 4 or features.shape[1] != channels:
-        return f"its features are laid out as {tuple(features.shape)}, not as (2, {channels}, rows, columns)"
-    if not {*features.shape[2:]} <= {px // stride, -(-px // stride)}:
-        return f"stride {stride} must give {-(-px // stride)} cells a side, but it gives {features.shape[2]}"
-    return None if torch.isfinite(model(images).logits).all() else "its logits are not finite"
+    """Return why a classifier in evaluation mode cannot be used, or None; also its training mode is tried."""
+    with torch.inference_mode():
+        if isinstance(model, RolloutClassifier):
+            stem = getattr(model.backbone.patch_embed, "backbone", None)
+            if stem is not None and (reason := _why_not_nchw(stem, images)):
+                return reason
+            logits, maps = model(images, settings_grid(("mean",), (0.0,)))
+            if not torch.allclose(logits, model(images).logits, rtol=1e-3, atol=1e-4):
+                return "its blocks compute something else than attention, then an MLP"
+        else:
+            if reason := _why_not_nchw(model.backbone, images):
+                return reason
+            logits, maps = model(images, explain=True)
+        if not (torch.isfinite(maps).all() and torch.isfinite(logits).all()):
+            return "its maps or logits are not finite"
+    try:
+        refuse_uncovered(maps.shape[2:], model.cell_px, images.shape[-1], "its maps")
+    except InputError as error:
+        return str(error)
+    model.train()(images)
+    return None
+
+
+def _why_not_nchw(backbone: Any, images: torch.Tensor) -> str | None:
+    """Return how a backbone lays its features out if that is not N C H W; None where it is, or nobody says."""
+    if not hasattr(getattr(backbone, "feature_info", None), "channels"):
+        return None
+    shape, channels = tuple(backbone(images)[-1].shape), backbone.feature_info.channels()[-1]
+    if len(shape) == 4 and shape[1] == channels:
+        return None
+    return f"its features are laid out as {shape}, not as ({len(images)}, {channels}, rows, columns)"
 
 
 def _from_package(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:

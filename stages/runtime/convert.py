@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from stages.runtime.errors import InputError
@@ -65,6 +66,34 @@ def build(kind: Any, values: Any, where: str) -> Any:
                 raise InputError(f"params.yaml: {place} is missing")
             built[field.name] = None
     return kind(**built)
+
+
+def build_record(kind: Any, values: Any, file: Path, again: str) -> Any:
+    """Build the dataclass `kind` from what `dataclasses.asdict` made of one: every field is there and no other.
+
+    Args:
+        kind: the dataclass; those inside it are read in the same way.
+        values: what JSON gave.
+        file: where it came from.
+        again: what to do about a wrong file.
+
+    Raises:
+        InputError: a field is missing, unknown or of another type.
+    """
+    try:
+        _expect_every_field(kind, values, "")
+        return build(kind, values, "")
+    except InputError as error:
+        raise InputError(f"{file}: {str(error).removeprefix('params.yaml: ')}; {again}") from None
+
+
+def _expect_every_field(kind: Any, values: Any, where: str) -> None:
+    for name, hint in hints_of(kind).items():
+        place = f"{where}.{name}" if where else name
+        if name not in expect_mapping(values, where):
+            raise InputError(f"{place} is missing")
+        if dataclasses.is_dataclass(hint):
+            _expect_every_field(hint, values[name], place)
 
 
 def hints_of(kind: Any) -> dict[str, Any]:

@@ -1,35 +1,37 @@
-"""Records on disk: complete under their final name or not there at all, and the same bytes for the same content."""
+"""Records on disk: complete under their final name or not there at all, and the same bytes for the same content.
+
+Numbers keep five decimals or five significant digits, whichever is more: 0.56726, 34.81204, 3.1416e-06. So a small
+learning rate, p-value or loss is never 0, and large numbers keep all of their digits. `dvc metrics diff`, `dvc metrics
+show` and `dvc exp show` cut what they print to five decimals (to see more: `--precision 8`); the records have it.
+"""
 
 import csv
-import errno
 import json
 import math
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stages.runtime.errors import InputError
+from stages.runtime.folders import alone_at, beside, disk_errors, remove, take_place
+from stages.runtime.locks import waited_for
 
-DECIMALS = 5  # what `dvc metrics diff` shows by default
-
-# What a user can mend: a full or read-only disk, a folder that belongs to somebody else, a file where a folder must be.
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
+DIGITS = 5
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
-    An earlier file stays intact until the new one is complete. What a killed run left behind is overwritten.
+    An earlier file stays intact until the new one is complete. What a killed run left behind is overwritten. A second
+    process that writes the same file waits for the first.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written.
     """
     temporary = path.with_name(f".{path.stem}.new{path.suffix}")
-    with _disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path), waited_for(beside(path, "lock")):
         try:
             yield temporary
             temporary.replace(path)
@@ -39,65 +41,47 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary empty folder beside `path`; on success it takes the place of `path`.
+    """Yield a temporary empty folder beside `path`; on success it takes the place of `path`, on any error it goes.
 
-    An earlier folder stays intact until the new one is complete, so a failed stage loses nothing. What a killed run
+    An earlier folder stays until the new one is complete, so a failed or killed stage loses nothing. What a killed run
     left behind is removed first.
 
     Raises:
-        InputError: the disk is full, or the folder above cannot be written.
+        InputError: another process is writing it, the disk is full, or the folder above cannot be written.
     """
-    temporary, retired = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
-    with _disk_errors(path):
-        _put_back(retired, path)
-        shutil.rmtree(temporary, ignore_errors=True)
+    with alone_at(path):
+        temporary = beside(path, "new")
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            if path.exists():
-                path.replace(retired)
-            temporary.replace(path)
+            take_place(temporary, path)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-            _put_back(retired, path)
+            remove(temporary)
 
 
-def _put_back(retired: Path, path: Path) -> None:
-    """Restore the earlier folder if a run ended between retiring it and putting the new one there; else remove it."""
-    if retired.exists() and not path.exists():
-        retired.replace(path)
-    shutil.rmtree(retired, ignore_errors=True)
+def rounded(number: float) -> float:
+    """Return a finite number as records keep it: to five decimals or five significant digits, whichever is more.
+
+    Never -0.0. What is 0.1 or more in size keeps five decimals.
+    """
+    leading = math.floor(math.log10(abs(number))) if number else 0  # place of the first digit: 0 for 1 to 9.99...
+    return round(float(number), max(DIGITS, DIGITS - 1 - leading)) + 0.0
 
 
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_TROUBLE:
-            raise
-        raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from error
-
-
-def write_json(path: Path, content: dict[str, Any], decimals: int | None = DECIMALS) -> None:
-    """Write JSON with sorted keys, floats rounded (five decimals; None: not at all) and NaN as null."""
-    text = json.dumps(_rounded(content, decimals), indent=2, sort_keys=True, allow_nan=False) + "\n"
+def write_json(path: Path, content: dict[str, Any], exact: bool = False) -> None:
+    """Write JSON with sorted keys; floats `rounded` (with `exact` every digit), undefined ones (NaN, infinity) null."""
+    text = json.dumps(_plain(content, exact), indent=2, sort_keys=True, allow_nan=False) + "\n"
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, columns: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
-    """Write a table with floats rounded to five decimals; an undefined one (NaN) is an empty field."""
-
-    def field(value: object) -> object:
-        if not isinstance(value, float):
-            return value
-        return "" if math.isnan(value) else round(float(value), DECIMALS)
-
+    """Write a table with floats `rounded`; an undefined one (NaN, infinity) is an empty field."""
     with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([field(value) for value in line] for line in lines)
+        # None is an empty field
+        writer.writerows([_plain(value) for value in line] for line in lines)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -113,16 +97,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rounded(value: Any, decimals: int | None) -> Any:
+def _plain(value: Any, exact: bool = False) -> Any:
     if hasattr(value, "item"):  # a NumPy or torch scalar
         value = value.item()
     if isinstance(value, dict):
-        return {str(key): _rounded(item, decimals) for key, item in value.items()}
+        return {str(key): _plain(item, exact) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item, decimals) for item in value]
+        return [_plain(item, exact) for item in value]
     if isinstance(value, bool) or value is None or isinstance(value, int | str):
         return value
     number = float(value)
     if not math.isfinite(number):
         return None
-    return (number if decimals is None else round(number, decimals)) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return number + 0.0 if exact else rounded(number)  # + 0.0 turns -0.0 into 0.0

@@ -1,15 +1,12 @@
 """Work that goes on where a killed run stopped: a folder that stays until it is complete, named by what defines it."""
 
-import fcntl
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages.runtime.errors import InputError
-from stages.runtime.records import DISK_TROUBLE
+from stages.runtime.folders import alone_at, remove, take_place
 
 
 def fingerprint(*parts: object) -> str:
@@ -30,7 +27,8 @@ def resumable_folder(path: Path, run: str) -> Iterator[Path]:
     """Yield a folder beside `path` that an earlier, unfinished run of the same `run` may have begun to fill.
 
     On success it takes the place of `path`. On an error, or when the process is killed, it stays for the next run; an
-    earlier `path` stays intact. What was begun under another `run` is removed and never read.
+    earlier `path` stays until then, see `stages.runtime.folders`. What was begun under another `run` is removed and
+    never read.
 
     Args:
         path: the folder to make.
@@ -41,28 +39,10 @@ def resumable_folder(path: Path, run: str) -> Iterator[Path]:
             above cannot be written.
     """
     begun = path.with_name(f".{path.name}.{run}.part")
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("w") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{path}: another process is writing it; wait for it or end it") from None
-            for other in path.parent.glob(f".{path.name}.*.part"):
-                if other != begun:
-                    shutil.rmtree(other)
-            begun.mkdir(exist_ok=True)
-            yield begun
-            retired = path.with_name(
-                f".{path.name}.{run}.old.part"
-            )  # removed by the next run if this one is killed now
-            if path.exists():
-                path.replace(retired)
-            begun.replace(path)
-            shutil.rmtree(retired, ignore_errors=True)
-            lock.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno not in DISK_TROUBLE:
-            raise
-        raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from error
+    with alone_at(path):
+        for other in path.parent.glob(f".{path.name}.*.part"):
+            if other != begun:
+                remove(other)
+        begun.mkdir(exist_ok=True)
+        yield begun
+        take_place(begun, path)

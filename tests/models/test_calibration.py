@@ -13,7 +13,7 @@ from stages.models.loss import mean_loss
 def test_temperature_where_the_best_one_is_known() -> None:
     # Three of four tiles with logit 2 are defective: the best probability is 3/4, so 2 / T = log 3. Mirrored for -2.
     logits, codes = np.array([2.0] * 4 + [-2.0] * 4), np.array([1, 1, 1, 0, 0, 0, 0, 1])
-    assert fit_temperature(logits, codes) == pytest.approx(2 / math.log(3), abs=1e-5)
+    assert fit_temperature(logits, codes) == pytest.approx(2 / math.log(3), rel=1e-9)
     pairs = np.stack((np.zeros(8), logits), axis=1)
     assert fit_temperature(pairs, codes) == fit_temperature(logits, codes)
 
@@ -42,8 +42,10 @@ def test_temperature_agrees_with_torchs_lbfgs(classes: int) -> None:
 
 def test_temperature_stays_within_its_bounds() -> None:
     codes = np.array([0, 1, 0, 1])
-    assert fit_temperature(np.array([-3.0, 3.0, -2.0, 2.0]), codes) == 0.05  # told apart without an error
-    assert fit_temperature(np.array([3.0, -3.0, 2.0, -2.0]), codes) == 20  # always wrong
+    assert fit_temperature(np.array([-3.0, 3.0, -2.0, 2.0]), codes) == pytest.approx(
+        0.05
+    )  # told apart without an error
+    assert fit_temperature(np.array([3.0, -3.0, 2.0, -2.0]), codes) == pytest.approx(20)  # always wrong
 
 
 def test_threshold_with_the_best_f1() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from stages.models import training as training_module
-from stages.models.checkpoint import Checkpoint, locked, run_hash
+from stages.models.checkpoint import Checkpoint, run_hash
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
 from stages.runtime.paths import training_lock
@@ -121,8 +121,9 @@ def test_an_orphan_is_detected(project: tuple[Params, Stop]) -> None:
         [
             sys.executable,
             "-c",
-            "import sys, time, pathlib\nfrom stages.models.checkpoint import locked\n"
-            "with locked(pathlib.Path(sys.argv[1]), 'cnn'):\n    print('holds', flush=True)\n    time.sleep(600)",
+            "import sys, time, pathlib\nfrom stages.runtime.locks import locked\n"
+            "with locked(pathlib.Path(sys.argv[1]), 'training cnn'):\n"
+            "    print('holds', flush=True)\n    time.sleep(600)",
             str(training_lock("cnn")),
         ],
         env=ENVIRONMENT,
@@ -137,13 +138,6 @@ def test_an_orphan_is_detected(project: tuple[Params, Stop]) -> None:
         orphan.kill()
         orphan.communicate()
     train(params, "cnn")  # the lock went with the process
-
-
-def test_a_lock_is_removed_and_can_be_taken_again(tmp_path: Path) -> None:
-    for _ in range(2):
-        with locked(tmp_path / "a.lock", "x"):
-            assert (tmp_path / "a.lock").read_text() == str(os.getpid())
-        assert not (tmp_path / "a.lock").exists()
 
 
 def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

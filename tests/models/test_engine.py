@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages.models.engine import memory_advice, shares, start_engine
+from stages.models.engine import memory_advice, start_engine
+from stages.models.steps import shares
 from stages.models.training import predict
 from stages.runtime.errors import InputError
 from tests.dependencies import REPOSITORY
@@ -30,7 +31,7 @@ def of(rank: int, processes: int) -> object:
 def test_shares_are_the_batch_and_their_weighted_means_its_mean(tiles: int, processes: int, accumulate: int) -> None:
     losses = np.random.default_rng(0).random(tiles)
     parts = [shares(of(r, processes), np.arange(tiles), accumulate) for r in range(processes)]  # type: ignore[arg-type]
-    assert {len(part) for part in parts} == {accumulate}  # every process computes as often as the others
+    assert {len(part) for part in parts} == {max(1, min(accumulate, tiles // processes))}  # as often in every process
     seen = np.concatenate([tile for part in parts for tile, factor in part if factor])
     assert sorted(seen) == list(range(tiles))
     mean = sum(factor * losses[tile].mean() for part in parts for tile, factor in part)
@@ -47,7 +48,8 @@ def test_accumulation_gives_the_model_of_the_whole_batch(accumulate: int) -> Non
     tiles = striped_tiles(16, 3).tiles
     whole, fitted = trained("vit", GENTLE)
     split, parts = trained("vit", replace(GENTLE, accumulate=accumulate))
-    np.testing.assert_allclose(predict(split, tiles, 8, CPU), predict(whole, tiles, 8, CPU), rtol=1e-3, atol=1e-3)
+    # Adam scales rounding up where a gradient is nearly 0; by how much depends on the processor
+    np.testing.assert_allclose(predict(split, tiles, 8, CPU), predict(whole, tiles, 8, CPU), rtol=1e-2, atol=1e-2)
     assert parts.history[-1].train_loss == pytest.approx(fitted.history[-1].train_loss, rel=1e-3)
 
 
@@ -102,9 +104,9 @@ def test_running_out_of_memory_is_told_from_other_errors() -> None:
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
     ):
-        with pytest.raises(InputError, match="out of memory in x; raise accumulate"), memory_advice("x", 16, 1):
+        with pytest.raises(InputError, match="out of memory in x; raise accumulate"), memory_advice("x", RECIPE, 1, 2):
             raise error
-    with pytest.raises(RuntimeError, match="shapes"), memory_advice("x", 16, 1):
+    with pytest.raises(RuntimeError, match="shapes"), memory_advice("x", RECIPE, 1, 2):
         raise RuntimeError("shapes do not match")
 
 

@@ -43,7 +43,11 @@ def test_feature_stages_that_are_not_counted_from_0() -> None:
     ("architecture", "px", "reason"),
     [
         (Architecture("cnn", "test_mambaout", 8), 64, r"laid out as \(2, 8, 8, 32\), not as \(2, 32, rows, columns\)"),
-        (Architecture("cnn", "inception_v3", 16), 112, "stride 16 must give 7 cells a side, but it gives 5"),
+        (
+            Architecture("cnn", "inception_v3", 16),
+            112,
+            "its maps: 5 x 5 cells of 16 px cannot be the map of a tile of 112 px",
+        ),
         (Architecture("vit", "crossvit_9_240", None), 240, "it is a CrossVit, not a timm VisionTransformer"),
         (Architecture("vit", "test_vit2", None), 64, "no class token"),
         (Architecture("vit", "vit_tiny_patch16_224", None), 100, "tile.px is 100"),

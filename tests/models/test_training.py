@@ -121,5 +121,7 @@ def test_running_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatc
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(CamClassifier, "forward", full)
-    with pytest.raises(InputError, match=r"out of memory in tiny; raise accumulate \(now 1\).* lower batch \(now 8\)"):
+    with pytest.raises(
+        InputError, match=r"out of memory in tiny; raise accumulate \(now 1, at most 4\).* lower batch \(now 8\)"
+    ):
         trained()

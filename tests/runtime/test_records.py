@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.runtime.errors import InputError
-from stages.runtime.records import new_file, new_folder, read_json, write_json
+from stages.runtime.records import new_file, new_folder, read_json, rounded, write_csv, write_json
 
 
 def entries(folder: Path) -> list[str]:
@@ -90,7 +90,7 @@ def test_other_errors_of_the_work_keep_their_name(tmp_path: Path) -> None:
 
 def test_json_is_sorted_rounded_and_ends_with_a_newline(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
-    write_json(path, {"b": {"f1": 1 / 3, "tiles": 12}, "a": [True, None, "x", -1e-9]})
+    write_json(path, {"b": {"f1": 1 / 3, "tiles": 12}, "a": [True, None, "x", -0.0]})
     assert path.read_text().split("\n") == [
         "{",
         '  "a": [',
@@ -108,8 +108,47 @@ def test_json_is_sorted_rounded_and_ends_with_a_newline(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("number", "kept"),
+    [
+        (0.567264, 0.56726),  # of 0.1 and more: five decimals
+        (12.3456789, 12.34568),
+        (123456789.123456, 123456789.12346),
+        (0.0567264, 0.056726),  # of less: five digits
+        (0.05, 0.05),
+        (0.0999999999, 0.1),
+        (3e-6, 3e-6),
+        (-1.23456789e-9, -1.2346e-9),
+        (5e-324, 5e-324),
+        (0.1, 0.1),
+        (1e22, 1e22),
+        (0.0, 0.0),
+    ],
+)
+def test_five_decimals_or_five_digits_whichever_is_more(tmp_path: Path, number: float, kept: float) -> None:
+    assert rounded(number) == kept == rounded(kept)
+    assert abs(rounded(number) - number) <= 5e-6  # never coarser than five decimals
+    write_json(tmp_path / "a.json", {"value": np.float64(number)})
+    assert read_json(tmp_path / "a.json") == {"value": kept}
+    write_csv(tmp_path / "a.csv", ["value", "other"], [[number, np.float32(0.5)]])
+    header, row = (tmp_path / "a.csv").read_text().splitlines()
+    assert header == "value,other" and row == f"{kept!r},0.5"
+
+
+def test_a_table_has_no_more_digits_of_float32_than_of_float64_and_counts_are_whole(tmp_path: Path) -> None:
+    rows = [
+        [np.float32(1 / 3), np.int64(10**15 + 1), 10**15 + 1, True],
+        [math.nan, math.inf, None, "a"],
+        [-0.0, 0, 1, 2],
+    ]
+    write_csv(tmp_path / "a.csv", "abcd", rows)
+    assert (
+        tmp_path / "a.csv"
+    ).read_text() == "a,b,c,d\n0.33333,1000000000000001,1000000000000001,True\n,,,a\n0.0,0,1,2\n"
+
+
 def test_numbers_keep_every_digit_where_asked(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"lr": 1.2345678901234567e-5, "loss": float("nan")}, decimals=None)
+    write_json(tmp_path / "a.json", {"lr": 1.2345678901234567e-5, "loss": float("nan")}, exact=True)
     assert read_json(tmp_path / "a.json") == {"lr": 1.2345678901234567e-5, "loss": None}
 
 
