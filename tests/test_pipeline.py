@@ -27,7 +27,7 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
     return {f"{verb}@{model}" for verb in verbs for model in models}
 
 
-AFTER_EXPLAIN = ("score", "perturb")
+AFTER_EXPLAIN = ("score", "draw", "perturb")
 AFTER_TRAIN = ("explain", *AFTER_EXPLAIN, "time")
 LAST = {"rank", "report"}
 AFTER_SPLIT = of_models("tune", "train", *AFTER_TRAIN) | LAST
@@ -127,6 +127,7 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
     [
         ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN) | LAST),
         ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | LAST),
+        ("draw.gallery_tiles", 3, of_models("draw") | {"report"}),
         ("perturb.steps", 3, of_models("perturb") | LAST),
         ("rank.truth", "exact", LAST),
         ("time.repeats", 3, of_models("time") | LAST),  # latency is half of the Pareto front
