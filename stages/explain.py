@@ -7,11 +7,9 @@ import numpy as np
 import timm
 import torch
 
-from stages.datasets.maps import open_maps
 from stages.datasets.new_maps import NewMaps
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.explainers.methods import Planned, defect_target, plan
-from stages.figures.methods import MethodHeatmap, MethodsRow, draw_methods
 from stages.models.batches import in_order, to_images
 from stages.models.outputs import Target
 from stages.models.trained import channels_last, load_classifier
@@ -19,7 +17,7 @@ from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
-from stages.runtime.paths import maps_folder, model_folder, plot_file, split_file, tiles_folder
+from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
 from stages.runtime.progress import progress
 from stages.runtime.resume import fingerprint, resumable_folder
 
@@ -57,7 +55,6 @@ def explain(params: Params, name: str) -> str:
         }
         content = {"model": name, "family": description.architecture.family, "order": list(methods), "methods": methods}
         maps.finish(tiles.index[["tile_id", "split", "label"]], description.classes, content)
-    _gallery(params, name, tiles)
     made = ", ".join(f"{method.name} x {len(method.settings)}" for method in planned)
     return f"explain {name}: {len(tiles)} tiles, {made}"
 
@@ -75,31 +72,6 @@ def _explain_batch(
         maps.write(method.name, rows, heatmaps)
         if method is planned[0]:
             maps.write_logits(rows, logits)
-
-
-def _gallery(params: Params, name: str, tiles: Tiles) -> None:
-    """Draw defective test tiles spread over the test split (good ones where there are none), the first map of each."""
-    maps = open_maps(maps_folder(name))
-    test = maps.index["split"] == "test"
-    wanted = np.flatnonzero(test & (maps.index["label"] != "good"))
-    wanted = wanted if len(wanted) else np.flatnonzero(test)
-    shown = wanted[np.linspace(0, len(wanted) - 1, min(len(wanted), params.explain.gallery_tiles)).astype(int)]
-    if not len(shown):
-        shown = np.arange(1)
-    images, truths = tiles.images(shown), {kind: tiles.truth(kind, shown) for kind in tiles.truths}
-    heatmaps = {
-        (method if len(of.names) == 1 else f"{method} {of.names[0]}"): (of.read(shown)[:, 0], of)
-        for method, of in maps.methods.items()
-    }
-    rows = [
-        MethodsRow(
-            images[place],
-            {kind: truth[place] for kind, truth in truths.items()},
-            {title: MethodHeatmap(found[place], of.cell_px, of.offset_px) for title, (found, of) in heatmaps.items()},
-        )
-        for place in range(len(shown))
-    ]
-    draw_methods(plot_file("methods", name, ".png"), rows, f"{name}: explanation methods on defective test tiles")
 
 
 def _run(params: Params, name: str, tiles: Tiles, device: torch.device) -> str:

@@ -19,7 +19,7 @@ from stages.datasets.score_tables import COLUMNS
 from stages.datasets.tiles import open_tiles
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
 from stages.figures.report.published import Ours, classification_rows, known_data_sets, published_tables
-from stages.figures.report.tables import flat, html_table
+from stages.figures.report.tables import cell_text, flat, html_table, ms_text
 from stages.figures.report.verdict import verdict_sentences
 from stages.figures.report.viewer import (
     ViewerMaps,
@@ -48,6 +48,7 @@ from stages.runtime.repeats import seeds_of
 from stages.runtime.revisions import ask_dvc, ask_git
 
 VIEWER_TILES = 24
+TEXT = {"truth", "family", "model", "classifier", "explanation", "metric", "told_apart"}  # columns that are no numbers
 PACKAGES = ("dvc", "torch", "timm", "torchmetrics", "numpy", "pandas", "opencv-python-headless")
 SEARCHED = {  # of metrics/tune/<model>.json -> its column, as in the thesis' tables 3.2 and 3.3
     "lr": "learning rate",
@@ -80,7 +81,7 @@ def report(params: Params) -> str:
     def look() -> str:
         truths, data = _viewer(params)
         viewer.update(data)
-        return viewer_html(truths)
+        return viewer_html(truths, params.score.intensity_threshold)
 
     sections = [
         Section("Verdict", verdict),
@@ -121,8 +122,12 @@ def _scores(params: Params) -> dict[str, dict[str, Any]]:
 
 
 def _table(path: Path) -> pd.DataFrame:
+    """Read plot data; a column of `TEXT` stays text (a model may be called NA or 1e5), any other is one of numbers."""
     try:
-        return pd.read_csv(path)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for name in table.columns.difference(list(TEXT)):
+            table[name] = pd.to_numeric(table[name])
+        return table
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable ({error}); run the rank stage") from None
 
@@ -162,7 +167,7 @@ def _times(params: Params) -> dict[str, dict[str, str]]:
 
 
 def _time(own: dict[str, float]) -> str:
-    return f"{own['mean_ms']:.1f} \u00b1 {own['std_ms']:.1f}"
+    return f"{ms_text(own['mean_ms'])} \u00b1 {ms_text(own['std_ms'])}"
 
 
 def _ranking() -> str:
@@ -181,9 +186,9 @@ def _ranking() -> str:
 
 def _rank_cell(row: dict[Any, Any]) -> str:
     value, low, high = (row.get(key) for key in ("value", "low", "high"))
-    text = "" if value is None or value != value else f"{value:.3f}"
+    text = "" if value is None or value != value else cell_text(value)
     if text and low is not None and low == low:
-        text += f" ({low:.3f} to {high:.3f})"
+        text += f" ({cell_text(low)} to {cell_text(high)})"
     place = row.get("rank")
     return text if place is None else f"{place:g}{': ' if text else ''}{text}"
 
@@ -251,7 +256,7 @@ def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
         # a model of defects alone knows no good tile: its logit is undefined, every tile counts as defective
         probability = np.nan_to_num(probability_of(maps.index["logit"].to_numpy()[rows]), nan=1.0)
         models[name] = ViewerModel(maps.family, probability, methods)
-    return tiles.truths, viewer_data(shown, models)
+    return tiles.truths, viewer_data(shown, models, params.score.probability_threshold)
 
 
 def _plots(params: Params) -> str:

@@ -2,8 +2,7 @@
 
 Reads data/maps/<model> and the tiles, never a model. Writes metrics/score/<model>.json (what people compare),
 data/scores/<model> (tile by tile: what rank makes intervals of), plots/settings/<model>.csv (every setting),
-plots/strata/<model>.csv (by kind and area of the defect), plots/thresholds/<model>.csv (by threshold) and
-plots/gallery/<model>.png.
+plots/strata/<model>.csv (by kind and area of the defect) and plots/thresholds/<model>.csv (by threshold).
 """
 
 import math
@@ -21,16 +20,12 @@ from stages.datasets.maps import Maps, MethodMaps, open_maps
 from stages.datasets.scores import ImageHistograms, Row, write_scores
 from stages.datasets.shards import TRUTHS
 from stages.datasets.tiles import Tiles, open_tiles
-from stages.figures.gallery import GalleryTile, choose_tiles, draw_gallery
 from stages.metrics.classification import classification_scores, confusion_matrix, multiclass_scores, probability_of
 from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
 from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
-from stages.metrics.geometry import upsample
 from stages.metrics.localisation import SCORES
 from stages.metrics.measuring import Ground, Measured, image_histograms, measure_sources
-from stages.metrics.pointing import pointing_hits
 from stages.metrics.rows import AllScores, Chosen, Curves, all_scores, choose_rows, pooled_scores, score_tables
-from stages.metrics.thesis import thesis_prediction
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Score
@@ -58,7 +53,7 @@ class Explained:
 
 
 def score(params: Params, model: str) -> str:
-    """Write the scores, tables and the gallery of one model; return the line to print."""
+    """Write the scores and tables of one model; return the line to print."""
     rule = params.score
     if rule.choose_by not in SCORES:
         raise InputError(f"params.yaml: score.choose_by is {rule.choose_by!r}; known: {', '.join(SCORES)}")
@@ -76,7 +71,6 @@ def score(params: Params, model: str) -> str:
     title = f"{model}, {best}" + (
         f", discard {best_row.source.discards[best_row.setting]:g}" if explained.maps.family == "vit" else ""
     )
-    draw_gallery(plot_file("gallery", model, ".png"), _gallery(explained, best_row, rule), title)
     write_csv(plot_file("settings", model, ".csv"), SETTINGS_COLUMNS, _setting_lines(sources, scores))
     write_csv(plot_file("strata", model, ".csv"), STRATA_COLUMNS, _stratum_lines(rows, measured, explained))
     write_csv(plot_file("thresholds", model, ".csv"), THRESHOLDS_COLUMNS, _threshold_lines(curves, content, rule))
@@ -88,7 +82,7 @@ def score(params: Params, model: str) -> str:
 def _read(dataset: str, model: str) -> Explained:
     maps, tiles = open_maps(maps_folder(model)), open_tiles(tiles_folder(dataset))
     positions = maps.positions_in(tiles)
-    rows = np.argsort(positions)  # whatever order explain wrote, the same scores and the same pictures
+    rows = np.argsort(positions)  # whatever order explain wrote, the same scores
     said, positions = maps.index.iloc[rows], positions[rows]
     splits = {split: (said["split"] == split).to_numpy(bool) for split in ("val", "test")}
     if not splits["test"].any():
@@ -167,33 +161,6 @@ def _classification(explained: Explained, rule: Score) -> dict[str, Any]:
     confusion = {actual: dict(zip(classes, row, strict=True)) for actual, row in zip(classes, counts, strict=True)}
     by_class = multiclass_scores(probability, codes, classes) | {"confusion": confusion}
     return {"classification": scores, "multiclass": by_class}
-
-
-def _gallery(explained: Explained, row: Chosen, rule: Score) -> list[GalleryTile]:
-    ground, source = explained.ground, row.source
-    test = ground.rows("test")
-    probability, defective = ground.probability[test], ground.defective[test]
-    shown = test[choose_tiles(probability, defective, rule.probability_threshold, rule.gallery_tiles)]
-    probability = ground.probability[shown]
-    images = explained.tiles.images(explained.positions[shown])
-    native = source.read(shown)[:, row.setting]
-    heatmaps = upsample(native, ground.px, source.cell_px, source.offset_px)
-    predictions = thesis_prediction(heatmaps, probability, rule.intensity_threshold, rule.probability_threshold)
-    truths = {kind: ground.truth(kind, shown) for kind in ground.truths}
-    hits = {kind: pointing_hits(native, truth, source.cell_px, source.offset_px) for kind, truth in truths.items()}
-    return [
-        GalleryTile(
-            image=images[place],
-            truths={kind: truth[place] for kind, truth in truths.items()},
-            heatmap=heatmaps[place],
-            prediction=predictions[place],
-            probability=float(probability[place]),
-            defective=bool(ground.defective[shown[place]]),
-            predicted_defective=bool(probability[place] > rule.probability_threshold),
-            hits={kind: None if np.isnan(own[place]) else bool(own[place]) for kind, own in hits.items()},
-        )
-        for place in range(len(shown))
-    ]
 
 
 def _write_scores(

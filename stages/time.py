@@ -48,7 +48,7 @@ def time(params: Params, name: str) -> str:
     model.to(device)
     images = to_images(open_tiles(tiles_folder(params.dataset.name)).images(np.arange(1)), device)
     # a binary model needs no forward pass to know that defective is explained
-    target = None if description["task"] == "binary" else defect_target(model, images, description["classes"])
+    target = None if description.task == "binary" else defect_target(model, images, description.classes)
     planned = plan(model, description, replace(params.explain, control=False))
     settings = {place: call for method in planned for place, call in _settings(method, images, target).items()}
     fixed: dict[str, Call] = {"forward": lambda: model(images)}

@@ -11,7 +11,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 READ_BESIDE = {".css", ".js", ".csv"}  # files that a module of the same folder reads
-STAGE = re.compile(r"cmd: python -m stages\.(?P<verb>\w+).*\n\s+deps:\n(?P<files>(?:\s+- stages/\S+\n)+)")
+TEMPLATES = ".dvc/plots"  # of plots; DVC takes this folder for empty, so each file is a dependency of its own
+FILE = r"(?:stages|\.dvc)/\S+"
+STAGE = re.compile(rf"cmd: python -m stages\.(?P<verb>\w+).*\n\s+deps:\n(?P<files>(?:\s+- {FILE}\n)+)")
 
 
 def imported_names(file: Path) -> set[str]:
@@ -46,7 +48,10 @@ def project_files(name: str, root: Path = REPOSITORY) -> list[Path]:
 
 
 def stage_files(verb: str, root: Path = REPOSITORY) -> list[str]:
-    """Return every project file that `python -m stages.<verb>` runs or reads, sorted, the stage's own file first."""
+    """Return every project file that `python -m stages.<verb>` runs or reads, sorted, the stage's own file first.
+
+    A stage that asks DVC (for its plots) reads all templates, too.
+    """
     todo, seen = project_files(f"stages.{verb}", root), set()
     while todo:
         file = todo.pop()
@@ -55,12 +60,14 @@ def stage_files(verb: str, root: Path = REPOSITORY) -> list[str]:
             todo += [other for name in imported_names(file) for other in project_files(name, root)]
     seen |= {beside for file in seen for beside in file.parent.iterdir() if beside.suffix in READ_BESIDE}
     own = root / "stages" / f"{verb}.py"
+    if "stages.runtime.revisions.ask_dvc" in imported_names(own):
+        seen |= set((root / TEMPLATES).glob("*.json"))
     return [file.relative_to(root).as_posix() for file in [own, *sorted(seen - {own})]]
 
 
 def declared_files(text: str) -> dict[str, list[str]]:
     """Return the project files that each stage declares in the text of dvc.yaml."""
-    return {match["verb"]: re.findall(r"stages/\S+", match["files"]) for match in STAGE.finditer(text)}
+    return {match["verb"]: re.findall(FILE, match["files"]) for match in STAGE.finditer(text)}
 
 
 def with_files(text: str, files: dict[str, list[str]]) -> str:

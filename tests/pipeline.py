@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.dependencies import REPOSITORY
+from tests.opened import watch_stages
 
 COPIED = (
     "stages",
@@ -105,7 +106,7 @@ class Copy:
     def _environment(self) -> dict[str, str]:
         settings = self.settings
         return os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(settings / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "GIT_CONFIG_GLOBAL": str(settings / "gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "DVC_GLOBAL_CONFIG_DIR": str(settings / "dvc-global"),
@@ -127,6 +128,8 @@ def small_copy(parent: Path) -> Copy:
         else:
             shutil.copy(source, target)
     settings.mkdir()
+    if sys.platform == "linux":
+        watch_stages(settings)
     (settings / "gitconfig").write_text("[user]\n\tname = Test\n\temail = test@localhost\n", encoding="utf-8")
     content = copy.params()
     for section, values in CHANGES.items():

@@ -11,7 +11,7 @@ import yaml
 
 from stages.runtime.params import Training
 from stages.runtime.tuning import Tune
-from tests.dependencies import REPOSITORY, declared_files, imported_names, stage_files, with_files
+from tests.dependencies import FILE, REPOSITORY, TEMPLATES, declared_files, imported_names, stage_files, with_files
 
 TEXT = (REPOSITORY / "dvc.yaml").read_text(encoding="utf-8")
 STAGES = yaml.safe_load(TEXT)["stages"]
@@ -28,7 +28,7 @@ def test_every_stage_is_seen() -> None:
 
 @pytest.mark.parametrize("verb", STAGES)
 def test_a_stage_declares_the_files_that_it_runs(verb: str) -> None:
-    declared = [dep for dep in stage_of(verb)["deps"] if dep.startswith("stages/")]
+    declared = [dep for dep in stage_of(verb)["deps"] if re.fullmatch(FILE, dep)]
     needed = stage_files(verb)
     missing = [f"+ {file}" for file in needed if file not in declared]
     superfluous = [f"- {file}" for file in declared if file not in needed]
@@ -108,6 +108,14 @@ def test_imports_are_found_at_every_depth(tmp_path: Path) -> None:
         "stages/rooms/far.py",
         "stages/rooms/near.py",
     ]
+
+
+def test_a_stage_that_draws_what_dvc_plots_depends_on_every_template() -> None:
+    """One by one: DVC leaves .dvc out of folders, so the folder as a dependency would be an empty one."""
+    templates = {f"{TEMPLATES}/{file.name}" for file in (REPOSITORY / TEMPLATES).iterdir()}
+    assert templates
+    for verb in STAGES:
+        assert templates & set(stage_of(verb)["deps"]) == (templates if verb == "report" else set())
 
 
 def test_a_relative_import_is_refused(tmp_path: Path) -> None:

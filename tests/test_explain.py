@@ -76,7 +76,6 @@ def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Par
     np.testing.assert_allclose(
         maps.methods["gradcam"].read(np.arange(8)), np.maximum(ours, 0) / 4, rtol=1e-2, atol=2e-3 * np.abs(ours).max()
     )
-    assert Path("plots/methods/cnn.png").stat().st_size > 1000
 
     write_model("vit")
     explain(params, "vit")

@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
+from tests.declarations import undeclared, unopened
 from tests.pipeline import CNN, VIT, Copy, small_copy
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -27,10 +28,10 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
     return {f"{verb}@{model}" for verb in verbs for model in models}
 
 
-AFTER_EXPLAIN = ("score", "perturb")
-AFTER_TRAIN = ("explain", *AFTER_EXPLAIN, "time")
+AFTER_EXPLAIN = ("score", "draw", "perturb")
+AFTER_ADOPT = ("train", "explain", *AFTER_EXPLAIN, "time")
 LAST = {"rank", "report"}
-AFTER_SPLIT = of_models("tune", "train", *AFTER_TRAIN) | LAST
+AFTER_SPLIT = of_models("tune", "adopt", *AFTER_ADOPT) | LAST
 AFTER_TUNE = AFTER_SPLIT - of_models("tune")
 ALL_AFTER_SPLIT = AFTER_SPLIT | {"describe"}
 
@@ -71,6 +72,13 @@ def test_repro_leaves_only_results_for_git(copy: Copy) -> None:
     assert all(path == "dvc.lock" or path.startswith(("metrics/", "plots/")) for path in changed), changed
     assert not [path for path in changed if Path(path).name.startswith(".")]
     copy.commit("results")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files a process opens")
+def test_a_stage_opens_what_it_declares_and_nothing_else(copy: Copy) -> None:
+    """Whoever opens it: so a dependency that is missing in dvc.yaml is found, and one that nobody reads."""
+    assert undeclared(copy) == {}
+    assert unopened(copy) == {}
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -127,6 +135,7 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
     [
         ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN, "time") | LAST),
         ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | LAST),
+        ("draw.gallery_tiles", 3, of_models("draw") | {"report"}),
         ("perturb.steps", 3, of_models("perturb") | LAST),
         ("rank.truth", "exact", LAST),
         ("rank.cluster", "image", of_models("perturb") | LAST),
@@ -135,9 +144,9 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
         ("model.lr", 0.01, AFTER_TUNE),
         ("model.lr", "tuned", AFTER_TUNE),  # what was found is there: no search
         ("model.ema_decay", 0.5, AFTER_SPLIT),
-        ("family.vit.lr", 0.01, of_models("tune", "train", *AFTER_TRAIN, models={VIT}) | LAST),
-        (f"models.{CNN}.lr", 0.01, of_models("tune", "train", *AFTER_TRAIN, models={CNN}) | LAST),
-        ("tune.lr.vit", [1e-5, 1e-3], of_models("tune", "train", *AFTER_TRAIN, models={VIT}) | LAST),
+        ("family.vit.lr", 0.01, of_models("tune", "adopt", *AFTER_ADOPT, models={VIT}) | LAST),
+        (f"models.{CNN}.lr", 0.01, of_models("tune", "adopt", *AFTER_ADOPT, models={CNN}) | LAST),
+        ("tune.lr.vit", [1e-5, 1e-3], of_models("tune", "adopt", *AFTER_ADOPT, models={VIT}) | LAST),
         ("tune.storage", "postgresql:///search", set()),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
         ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),

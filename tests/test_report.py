@@ -1,7 +1,9 @@
 """Stage report on records on disk, and its page in a real browser."""
 
+import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -198,6 +200,11 @@ def test_the_page_in_a_browser(results, width):
         assert "Above the threshold: 6.3 %" in says.inner_text()
         assert page.locator("#viewer-discard").is_disabled()
 
+        assert page.locator("#viewer-threshold-value").inner_text() == "127"
+        page.select_option("#viewer-tile", "3")
+        assert ": good. Probability of a defect 0.047, not above 0.5: the rule of the scores" in says.inner_text()
+        page.select_option("#viewer-tile", "0")
+
         page.select_option("#viewer-model", "vit")
         page.select_option("#viewer-fusion", "max")
         page.locator("#viewer-discard").fill("1")
@@ -210,6 +217,40 @@ def test_the_page_in_a_browser(results, width):
         assert page.locator("#viewer-tile").input_value() == "1"
         browser.close()
         assert errors == []
+
+
+def test_the_viewer_has_the_thresholds_of_the_scores(results):
+    changed = replace(results.score, intensity_threshold=60.0, probability_threshold=0.9)
+    stage.report(replace(results, score=changed))
+    text = REPORT.read_text(encoding="utf-8")
+    assert 'id="viewer-threshold" min="0" max="255" step="1" value="60"' in text
+    assert re.search(r'"probability_threshold":0.9[,}]', text)
+
+
+def test_a_model_may_have_a_name_that_reads_as_a_number_or_as_nothing(results):
+    stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high\ncnn,NA,f1,1,0.5,,\ncnn,1e5,f1,2,0.25,,\n")
+    stage.report(results)
+    assert '<th scope="row">NA</th><td>1: 0.500</td></tr><tr><th scope="row">1e5</th>' in section("ranking")
+
+
+def test_a_small_value_is_not_shown_as_none(results):
+    stage.TRUTHS_PLOT.write_text(
+        "truth,family,model,metric,value,low,high\nboxes,cnn,net,f1,3e-06,0.0,0.004\nboxes,vit,v,f1,0.0,,\n"
+    )
+    stage.report(results)
+    assert "<td>3e-06 (0 to 0.004)</td>" in section("ranking") and "<td>0</td>" in section("ranking")
+
+
+def test_what_a_model_left_that_is_no_longer_in_params_is_not_read(results):
+    stage.report(results)
+    before = REPORT.read_bytes()
+    for folder in ("data/maps", "metrics/score", "metrics/time", "metrics/train", "metrics/tune", "plots/gallery"):
+        file = Path(folder) / "gone"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".json", ".csv", ".png"):
+            file.with_suffix(suffix).write_text("not to be read", encoding="utf-8")
+    stage.report(results)
+    assert REPORT.read_bytes() == before
 
 
 def test_a_search_has_its_table_and_its_plot_and_where_there_was_none_neither(results, monkeypatch):

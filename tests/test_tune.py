@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from stages.adopt import adopt
 from stages.models import training as training_module
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
-from stages.runtime.records import rounded
+from stages.runtime.records import rounded, write_json
 from stages.train import train
 from stages.tune import tune
 from tests.models.tiny import tiny_project
@@ -56,7 +57,9 @@ def test_training_with_tuned_values_is_the_best_trial_once_more(params: Params) 
     assert math.isclose(row["lr"], best["lr"], rel_tol=1e-3) and row["lr"] != best["lr"]  # json has every digit
     assert not list(Path("data/checkpoints").iterdir())
 
-    train(replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"}), "cnn")
+    both = replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"})
+    adopt(both, "cnn")
+    train(both, "cnn")
     metrics = json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]
     for key in ("val_accuracy", "val_average_precision", "val_loss", "batch"):
         assert metrics[key] == best[key]
@@ -111,8 +114,31 @@ def test_a_batch_that_no_trial_could_have_is_refused(params: Params) -> None:
 def test_tuned_without_a_search_says_what_to_set(params: Params) -> None:
     wants = replace(params, model=params.model | {"lr": "tuned"})
     with pytest.raises(InputError, match=r"metrics/tune/cnn.json: missing"):
-        train(wants, "cnn")
+        adopt(wants, "cnn")
     tune(with_tune(wants, trials=0), "cnn")
     with pytest.raises(InputError, match=r"^params.yaml: lr of cnn is 'tuned', but .* has no trial; set tune.trials"):
-        train(wants, "cnn")
+        adopt(wants, "cnn")
+    assert not Path("data/tuned").exists()
+
+
+def test_only_what_is_tuned_is_adopted_and_every_digit_of_it(params: Params) -> None:
+    write_json(Path("metrics/tune/cnn.json"), {"cnn": {"trials": 3, "lr": 1.23456789e-5, "batch": 8}}, decimals=None)
+
+    def adopted(params: Params) -> tuple[str, Any]:
+        return adopt(params, "cnn"), json.loads(Path("data/tuned/cnn.json").read_text())
+
+    assert adopted(replace(params, model=params.model | {"batch": 4})) == ("adopt cnn: nothing is tuned", {})
+    one = replace(params, model=params.model | {"lr": "tuned", "batch": 4})
+    assert adopted(one) == ("adopt cnn: lr 1.23e-05", {"lr": 1.23456789e-5})
+    both = replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"})
+    assert adopted(both) == ("adopt cnn: lr 1.23e-05, batch 8", {"lr": 1.23456789e-5, "batch": 8})
+
+
+def test_training_with_values_that_were_not_adopted_is_refused(params: Params) -> None:
+    both = replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"})
+    with pytest.raises(InputError, match=r"data/tuned/cnn.json: missing"):
+        train(both, "cnn")
+    write_json(Path("data/tuned/cnn.json"), {"lr": 0.01})
+    with pytest.raises(InputError, match=r"cnn.json: has lr, but lr, batch of cnn are 'tuned' .*; run the adopt stage"):
+        train(both, "cnn")
     assert not Path("data/models").exists()

@@ -52,6 +52,37 @@ class GalleryTile:
         return "peak " + ", ".join(f"{words[hit]} {TRUTH_WORDS[kind]}" for kind, hit in self.hits.items())
 
 
+def gallery_tiles(
+    images: NDArray[np.uint8],
+    truths: Mapping[str, NDArray[np.bool_]],
+    heatmaps: NDArray[np.floating],
+    predictions: NDArray[np.bool_],
+    probability: NDArray[np.floating],
+    defective: NDArray[np.bool_],
+    threshold: float,
+    hits: Mapping[str, NDArray[np.floating]],
+) -> list[GalleryTile]:
+    """Return the rows of n tiles: as `GalleryTile`, with n in front of every shape.
+
+    Args:
+        threshold: a tile is called defective where its probability is above it.
+        hits: truth -> (n,) 1, 0 or NaN, as `stages.metrics.pointing.pointing_hits` returns them.
+    """
+    return [
+        GalleryTile(
+            image=images[place],
+            truths={kind: truth[place] for kind, truth in truths.items()},
+            heatmap=heatmaps[place],
+            prediction=predictions[place],
+            probability=float(probability[place]),
+            defective=bool(defective[place]),
+            predicted_defective=bool(probability[place] > threshold),
+            hits={kind: None if np.isnan(own[place]) else bool(own[place]) for kind, own in hits.items()},
+        )
+        for place in range(len(images))
+    ]
+
+
 def choose_tiles(
     probability: NDArray[np.floating], defective: NDArray[np.bool_], threshold: float, count: int
 ) -> NDArray[np.intp]:

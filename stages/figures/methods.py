@@ -36,6 +36,36 @@ class MethodsRow:
     heatmaps: Mapping[str, MethodHeatmap]
 
 
+def choose_rows(defective: NDArray[np.bool_], count: int) -> tuple[NDArray[np.intp], str]:
+    """Choose at most `count` rows spread evenly over the defective ones, or over the good ones where all are good.
+
+    Args:
+        defective: (n,) true label of each tile, one tile at least.
+
+    Returns:
+        The rows, ascending, and what they are: "defective" or "good".
+    """
+    wanted = np.flatnonzero(defective if defective.any() else ~defective)
+    chosen = wanted[np.linspace(0, len(wanted) - 1, min(len(wanted), count)).astype(int)]
+    return chosen, "defective" if defective.any() else "good"
+
+
+def methods_rows(
+    images: NDArray[np.uint8],
+    truths: Mapping[str, NDArray[np.bool_]],
+    heatmaps: Mapping[str, Sequence[MethodHeatmap]],
+) -> list[MethodsRow]:
+    """Return the rows of n tiles: images (n, px, px, 3), truths (n, px, px) by kind, n heatmaps by column title."""
+    return [
+        MethodsRow(
+            image,
+            {kind: own[place] for kind, own in truths.items()},
+            {title: own[place] for title, own in heatmaps.items()},
+        )
+        for place, image in enumerate(images)
+    ]
+
+
 def draw_methods(path: Path, rows: Sequence[MethodsRow], title: str) -> None:
     """Draw the rows into a PNG; the same rows give the same bytes.
 

@@ -29,6 +29,7 @@ from stages.runtime.convert import (
     reject_unknown,
 )
 from stages.runtime.data_params import Boards, Dataset, Split, Tile
+from stages.runtime.draw_params import Draw, refuse_moved
 from stages.runtime.errors import InputError
 from stages.runtime.repeats import check_repeats
 from stages.runtime.tuning import TUNABLE, TUNED, Tune
@@ -119,13 +120,12 @@ class Explain:
     normalise: Literal["rows", "published"]
     gradcam: GradCam
     occlusion: Occlusion
-    gallery_tiles: Annotated[int, at_least(1)]
     align: bool = False
 
 
 @dataclass(frozen=True)
 class Score:
-    """The thesis' rule, what stands beside it, and what the gallery shows."""
+    """The thesis' rule, and what stands beside it."""
 
     intensity_threshold: Annotated[float, between(0, 255)]
     probability_threshold: Annotated[float, between(0, 1)]
@@ -133,7 +133,6 @@ class Score:
     tolerance_px: Annotated[float, at_least(0)]
     min_region_px: Annotated[int, at_least(1)]
     seed: Annotated[int, between(0, 2**63)]
-    gallery_tiles: Annotated[int, at_least(1)]
 
 
 @dataclass(frozen=True)
@@ -194,6 +193,7 @@ class Params:
     tune: Tune
     explain: Explain
     score: Score
+    draw: Draw
     perturb: Perturb
     rank: Rank
     time: Time
@@ -238,6 +238,7 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     content = dict(expect_mapping(content, ""))
+    refuse_moved(content)
     for section, prepare in (("model", _model_section), ("family", _families), ("models", _models)):
         if section in content:
             content[section] = prepare(content[section])

@@ -53,6 +53,11 @@ def tune_folder(study: str) -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")) / "data/tune" / study
 
 
+def tuned_file(model: str) -> Path:
+    """Return the values of a search that a model trains with: data/tuned/<model>.json."""
+    return Path("data/tuned") / f"{model}.json"
+
+
 def training_lock(model: str) -> Path:
     """Return the lock on a model's outputs in this copy of the repository: data/checkpoints/<model>.lock."""
     return Path("data/checkpoints") / f"{model}.lock"

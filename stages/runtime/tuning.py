@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from stages.runtime.convert import DISTINCT, above, at_least, between
 from stages.runtime.errors import InputError
-from stages.runtime.paths import metrics_file
+from stages.runtime.paths import metrics_file, tuned_file
 from stages.runtime.records import read_json
 
 TUNED = "tuned"  # stands for a value in `model`, `family` or `models`: the best that stage tune found
@@ -53,7 +53,7 @@ class Tune:
             )
 
 
-def tuned_values(keys: Iterable[str], name: str) -> dict[str, Any]:
+def found_values(keys: Iterable[str], name: str) -> dict[str, Any]:
     """Return what stage tune found for the model `name`, of the given keys alone (none: nothing is read).
 
     Raises:
@@ -70,3 +70,22 @@ def tuned_values(keys: Iterable[str], name: str) -> dict[str, Any]:
             "there shall be (the thesis: 10)"
         )
     return {key: found[key] for key in keys}
+
+
+def tuned_values(keys: Iterable[str], name: str) -> dict[str, Any]:
+    """Return what stage adopt took over for the model `name`: a value for each of the keys (none: nothing is read).
+
+    Raises:
+        InputError: it is missing, or of other keys.
+    """
+    keys = list(keys)
+    if not keys:
+        return {}
+    path = tuned_file(name)
+    values = read_json(path)
+    if set(values) != set(keys):
+        raise InputError(
+            f"{path}: has {', '.join(values) or 'no value'}, but {', '.join(keys)} of {name} "
+            f"{'is' if len(keys) == 1 else 'are'} {TUNED!r} in params.yaml; run the adopt stage (`dvc repro`)"
+        )
+    return values

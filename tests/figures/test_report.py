@@ -3,14 +3,15 @@
 import base64
 import json
 import math
+import re
 from html.parser import HTMLParser
 
 import cv2
 import numpy as np
 import pytest
 
-from stages.figures.report.page import Picture, Section, figure, viewer_html, write_page
-from stages.figures.report.tables import cell_text, flat, html_table
+from stages.figures.report.page import HERE, Picture, Section, figure, viewer_html, write_page
+from stages.figures.report.tables import cell_text, flat, html_table, ms_text
 from stages.figures.report.viewer import (
     ViewerMaps,
     ViewerModel,
@@ -40,7 +41,17 @@ class Elements(HTMLParser):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (math.nan, "-"), (True, "yes"), (0.5, "0.500"), (5e-4, "0.0005"), (1234.5, "1234"), (7, "7")],
+    [
+        (None, "-"),
+        (math.nan, "-"),
+        (3e-6, "3e-06"),
+        (0.0, "0"),
+        (True, "yes"),
+        (0.5, "0.500"),
+        (5e-4, "0.0005"),
+        (1234.5, "1234"),
+        (7, "7"),
+    ],
 )
 def test_a_cell_says_what_is_known(value, text):
     assert cell_text(value) == text
@@ -83,7 +94,7 @@ def data():
     image = np.full((16, 16, 3), (200, 40, 40), np.uint8)
     tile = ViewerTile("board.jpg@0,0", "defective", "short</script>", image, {"exact": truth})
     maps = ViewerMaps(np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2), ("min", "max"), (0.0, 0.5), 8.0, 1.5)
-    return viewer_data([tile], {"net": ViewerModel("vit", np.array([0.75]), {"rollout": maps})})
+    return viewer_data([tile], {"net": ViewerModel("vit", np.array([0.75]), {"rollout": maps})}, 0.25)
 
 
 def test_what_the_viewer_reads_can_be_decoded(data):
@@ -102,7 +113,7 @@ def test_the_page_fetches_nothing_and_its_data_cannot_end_the_script(data):
     picture = Picture("a < b", png=b"\x89PNG")
     sections = [
         Section("Verdict", "<p>x</p>"),
-        Section("Look", viewer_html(("boxes", "exact"))),
+        Section("Look", viewer_html(("boxes", "exact"), 127)),
         Section("P", figure(picture)),
     ]
     text = write_page("A & B", sections, data)
@@ -113,6 +124,27 @@ def test_the_page_fetches_nothing_and_its_data_cannot_end_the_script(data):
     embedded = text.split('id="viewer-data">')[1].split("</script>")[0]
     assert json.loads(embedded) == data
     assert "http" not in text.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize(("ms", "text"), [(51.04, "51.0"), (1.0, "1.0"), (0.123, "0.12"), (3e-6, "3e-06")])
+def test_milliseconds_have_a_decimal_and_small_ones_their_digits(ms, text):
+    assert ms_text(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("threshold", "lowest", "value"), [(127, "0", "127"), (60.0, "0", "60"), (100.3, "0.3", "100.3")]
+)
+def test_the_slider_begins_at_the_threshold_and_can_come_back_to_it(threshold, lowest, value):
+    assert f'min="{lowest}" max="255" step="1" value="{value}"' in viewer_html((), threshold)
+
+
+def test_the_viewer_knows_by_which_probability_a_tile_counts_as_good(data):
+    assert data["probability_threshold"] == 0.25
+    edge = np.nextafter(0.25, 1)  # above it by the smallest step: not rounded away
+    said = viewer_data([], {"net": ViewerModel("cnn", np.array([edge]), {})}, 0.25)
+    assert said["models"]["net"]["probability"][0] > said["probability_threshold"]
+    script = (HERE / "viewer.js").read_text(encoding="utf-8")
+    assert not re.search(r"\b(0\.5|127)\b", script.replace("+ 0.5", "").replace("- 0.5", "")), "a threshold"
 
 
 def test_a_drawing_keeps_its_svg_and_says_what_it_is():

@@ -67,6 +67,9 @@ def test_a_number_in_any_notation_becomes_a_float(tmp_path: Path, text: str, val
         ("family.mlp", {}, "family.mlp is not known; known here: cnn, vit"),
         ("family.cnn.lrr", 0.1, "family.cnn.lrr is not known"),
         (f"models.{CNN}.lrr", 0.1, f"models.{CNN}.lrr is not known"),
+        # where a parameter went
+        ("score.gallery_tiles", 8, "score.gallery_tiles is now draw.gallery_tiles"),
+        ("explain.gallery_tiles", 6, "explain.gallery_tiles is now draw.methods_tiles"),
         # missing
         ("tile", ABSENT, "tile is missing"),
         ("model", ABSENT, "model is missing"),

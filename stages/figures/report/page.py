@@ -55,7 +55,7 @@ arrow keys go to the tile before or after.</p>
 <label>Strength of the heatmap <output id="viewer-strength-value"></output>
 <input type="range" id="viewer-strength" min="0" max="100" value="55"></label>
 <label>Threshold <output id="viewer-threshold-value"></output>
-<input type="range" id="viewer-threshold" min="0" max="254" value="127"></label>
+<input type="range" id="viewer-threshold" min="{lowest}" max="255" step="1" value="{threshold}"></label>
 <fieldset><legend>Outlines</legend>
 <label><input type="checkbox" id="viewer-contour"> above the threshold (white)</label>
 {truths}
@@ -105,12 +105,15 @@ def write_page(title: str, sections: Sequence[Section], viewer: Mapping[str, Any
     )
 
 
-def viewer_html(truths: Sequence[str]) -> str:
-    """Return the viewer's controls; a check box for each kind of truth."""
+def viewer_html(truths: Sequence[str], threshold: float) -> str:
+    """Return the viewer's controls: a check box for each kind of truth, and a slider that begins at a threshold.
+
+    The slider goes in steps of 1 through the threshold (0..255), also where that is no whole number.
+    """
     boxes = "".join(
         f'<label><input type="checkbox" id="viewer-truth-{kind}" checked> {TRUTHS[kind]}</label>' for kind in truths
     )
-    return VIEWER.format(truths=boxes)
+    return VIEWER.format(truths=boxes, threshold=f"{threshold:.9g}", lowest=f"{threshold % 1:.9g}")
 
 
 def figure(picture: Picture) -> str:

@@ -34,6 +34,11 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
+def ms_text(ms: float) -> str:
+    """Return milliseconds with one decimal, as printed tables have them; below 1 with two significant digits."""
+    return f"{ms:.1f}" if ms >= 1 else f"{ms:.2g}"
+
+
 def percent_text(share: float | None) -> str | None:
     """Return a share of 0..1 in percent with two decimals; None where there is none."""
     return None if share is None or share != share else f"{share * 100:.2f}"

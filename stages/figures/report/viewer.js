@@ -60,6 +60,9 @@
     return out;
   }
 
+  // Three decimals, or two digits of what these would show as 0.
+  function digits(value) { return value && value < 0.0005 ? value.toPrecision(2) : value.toFixed(3); }
+
   function truthBit(packed, index) { return packed[index >> 3] >> (7 - (index & 7)) & 1; }
 
   function outline(inside, x, y) {
@@ -125,7 +128,9 @@
     field("threshold-value").textContent = threshold;
     field("strength-value").textContent = Math.round(strength * 100) + " %";
     field("says").textContent = tile.id + ": " + tile.label + (tile.kind !== tile.label ? " (" + tile.kind + ")" : "") +
-      ". Probability of a defect " + probability.toFixed(3) + (probability > 0.5 ? "" : ", so the thesis' rule shows nothing") +
+      ". Probability of a defect " + digits(probability) +
+      (probability > data.probability_threshold ? "" :
+        ", not above " + data.probability_threshold + ": the rule of the scores shows nothing") +
       ". Above the threshold: " + (100 * lit / (px * px)).toFixed(1) + " % of the tile.";
   }
 

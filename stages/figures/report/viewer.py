@@ -69,15 +69,22 @@ def choose_viewer_tiles(classes: NDArray[np.object_], defective: NDArray[np.bool
     return np.array([*chosen, *good], np.intp)
 
 
-def viewer_data(tiles: Sequence[ViewerTile], models: Mapping[str, ViewerModel]) -> dict[str, Any]:
-    """Return what viewer.js reads, ready for JSON; binary parts are base64."""
+def viewer_data(
+    tiles: Sequence[ViewerTile], models: Mapping[str, ViewerModel], probability_threshold: float
+) -> dict[str, Any]:
+    """Return what viewer.js reads, ready for JSON; binary parts are base64.
+
+    Args:
+        probability_threshold: at or below it a tile counts as good, and the rule of the scores shows nothing.
+    """
     return {
+        "probability_threshold": probability_threshold,
         "px": tiles[0].image.shape[0] if tiles else 0,
         "tiles": [_tile(tile) for tile in tiles],
         "models": {
             name: {
                 "family": model.family,
-                "probability": [round(float(value), 4) for value in model.probability],
+                "probability": [float(value) for value in model.probability],
                 "methods": {method: _maps(maps) for method, maps in model.methods.items()},
             }
             for name, model in models.items()

@@ -1,0 +1,141 @@
+"""Stage draw on a tiny data set, heatmaps and scores on disk, in the format that tile, explain and score write."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import draw as stage
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params, read_params
+from stages.runtime.paths import maps_folder, plot_file, tiles_folder
+from stages.score import score
+from tests.score_records import corner, rewrite_index, write_maps, write_tiles
+
+PICTURES = ("gallery", "methods")
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    real = read_params()
+    monkeypatch.chdir(tmp_path)
+    return real
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the stage hands over to be drawn: name of the picture -> (rows, title)."""
+    handed: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda path, rows, title: handed.update({name: (rows, title)})
+
+    for name in PICTURES:
+        monkeypatch.setattr(stage, f"draw_{name}", keep(name))
+    return handed
+
+
+def scored(params: Params, model: str, **maps: Any) -> Params:
+    write_maps(params, model, **maps)
+    score(params, model)
+    return params
+
+
+def test_both_pictures_are_there_and_small_whatever_order_explain_wrote(params: Params) -> None:
+    write_tiles(params)
+    found = []
+    for order in (range(8), [5, 0, 7, 2, 6, 1, 4, 3]):
+        line = stage.draw(scored(params, "vit", family="vit", order=list(order)), "vit")
+        found.append([plot_file(name, "vit", ".png").read_bytes() for name in PICTURES])
+    assert line == "draw vit: 4 test tiles in the gallery, 2 by every method"
+    assert found[0] == found[1]
+    assert all(1000 < len(picture) < 400_000 for picture in found[0])
+
+
+def test_the_gallery_shows_test_tiles_under_the_chosen_setting(params: Params, drawn: dict[str, Any]) -> None:
+    write_tiles(params)
+    scored(params, "vit", family="vit")
+    described = json.loads(Path("data/scores/vit/rows.json").read_text())
+    assert described["best"] == "rollout_mean"
+    described["best"] = "rollout_max"  # for which validation chose 0.9, wrong on test tiles
+    Path("data/scores/vit/rows.json").write_text(json.dumps(described))
+    stage.draw(params, "vit")
+    rows, title = drawn["gallery"]
+    assert title == "vit, rollout_max, discard 0.9"
+    # test tiles 4 to 7: found twice, a false alarm, a good one; the most certain of the found first
+    assert [row.verdict for row in rows] == ["found", "found", "false alarm", "correct"]
+    assert [row.probability for row in rows] == pytest.approx([0.953, 0.881, 0.731, 0.047], abs=1e-3)
+    assert [dict(row.hits) for row in rows[:2]] == [{"boxes": False, "exact": False}] * 2
+    for row in rows:
+        assert (row.heatmap.round() == corner(3)).all()  # lower right
+        assert (row.prediction == (corner(3) & row.predicted_defective)).all()
+    assert (rows[0].truths["boxes"] == corner(0)).all() and not rows[2].truths["boxes"].any()
+    images = np.load(tiles_folder(params.dataset.name) / "images-0000.npy")
+    assert all((row.image == images[tile]).all() for row, tile in zip(rows, (4, 5, 6, 7), strict=True))
+
+
+def test_both_thresholds_are_those_of_the_scores(params: Params, drawn: dict[str, Any]) -> None:
+    write_tiles(params)
+    scored(params, "net")
+    heat = np.load(maps_folder("net") / "cam.npy")
+    heat[:, :, 8:12, 8:12] = 0.25  # 64 of 255
+    np.save(maps_folder("net") / "cam.npy", heat)
+    stage.draw(params, "net")
+    assert [int(row.prediction.sum()) for row in drawn["gallery"][0]] == [16, 16, 16, 0]
+    changed = replace(params.score, intensity_threshold=60.0, probability_threshold=0.9)
+    stage.draw(replace(params, score=changed), "net")
+    rows = drawn["gallery"][0]
+    assert [row.verdict for row in rows] == ["found", "missed", "correct", "correct"]
+    assert [int(row.prediction.sum()) for row in rows] == [32, 0, 0, 0]
+
+
+def test_as_many_tiles_as_params_say(params: Params, drawn: dict[str, Any]) -> None:
+    write_tiles(params)
+    scored(params, "net")
+    stage.draw(replace(params, draw=replace(params.draw, gallery_tiles=2, methods_tiles=1)), "net")
+    assert [len(drawn[name][0]) for name in PICTURES] == [2, 1]
+
+
+def test_every_method_has_a_column_and_its_first_setting(params: Params, drawn: dict[str, Any]) -> None:
+    write_tiles(params)
+    scored(params, "vit", family="vit")
+    stage.draw(params, "vit")
+    rows, title = drawn["methods"]
+    assert title == "vit: explanation methods on defective test tiles"
+    assert [list(row.heatmaps) for row in rows] == [["rollout min_0.0"]] * 2
+    assert all(row.truths["exact"].sum() == 8 for row in rows)
+
+
+def test_where_all_test_tiles_are_good_the_picture_says_so(params: Params, drawn: dict[str, Any]) -> None:
+    write_tiles(params)
+    scored(params, "net")
+    index = tiles_folder(params.dataset.name) / "index.parquet"
+    pd.read_parquet(index).assign(label="good").to_parquet(index, index=False)
+    stage.draw(params, "net")
+    rows, title = drawn["methods"]
+    assert len(rows) == 4 and title == "net: explanation methods on good test tiles"
+
+
+def test_a_data_set_with_labels_only_and_a_model_of_defects_alone(params: Params) -> None:
+    write_tiles(params, truths=())
+    scored(params, "vit", family="vit")
+    rewrite_index("vit", logit=np.float32("nan"), predicted="short")
+    settings = maps_folder("vit") / "settings.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"classes": ["short", "open"]}))
+    np.save(maps_folder("vit") / "logits.npy", np.zeros((8, 2), np.float32))
+    stage.draw(params, "vit")
+    assert all(plot_file(name, "vit", ".png").stat().st_size for name in PICTURES)
+
+
+def test_without_a_test_tile_there_is_nothing_to_draw(params: Params) -> None:
+    write_tiles(params)
+    scored(params, "net")
+    rewrite_index("net", split="val")
+    with pytest.raises(InputError, match="data/maps/net: there is no test tile"):
+        stage.draw(params, "net")
+    assert not Path("plots/gallery").exists()
