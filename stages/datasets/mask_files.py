@@ -134,7 +134,8 @@ def _largest(values: np.ndarray) -> np.ndarray:
 
 def _defect(values: np.ndarray, lossy: bool, masks: MaskValues, path: Path) -> tuple[np.ndarray, str]:
     """Return which of H W uint8 or uint16 values are defect, and in words how that was decided."""
-    levels = np.flatnonzero(np.bincount(values.ravel()))
+    bins = 2 ** (8 * values.itemsize)
+    levels = np.flatnonzero(cv2.calcHist([np.ascontiguousarray(values)], [0], None, [bins], [0, bins]))
     lowest, highest = int(levels[0]), int(levels[-1])
     top = 255 if highest <= 255 else 65535
     if masks == "nonzero":
