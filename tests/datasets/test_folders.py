@@ -1,6 +1,5 @@
 """A folder of one's own: what names of folders mean, parts, and truth beside the images."""
 
-
 import numpy as np
 import pytest
 
