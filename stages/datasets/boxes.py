@@ -19,7 +19,7 @@ from stages.datasets.layout import (
     stem_of,
 )
 from stages.datasets.pairs import Content, Format, read_pairs, sort_files
-from stages.datasets.tree import child_folder, files_below
+from stages.datasets.tree import child_folders, files_below
 from stages.datasets.voc import read_annotation
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
@@ -91,19 +91,19 @@ def _find(root: Path) -> Content:
         return beside
     if len(folders) > 1 and not all(folder.name.lower() in PARTS for folder in folders):
         only(folders, root, LOOKED_FOR)
-    images, annotations, masks = [], [], []
+    images: list[Path] = []
+    annotations: list[Path] = []
+    masks: list[Path] = []
     for folder in folders:
-        image_folder, annotation_folder = (
-            child_folder(folder, *IMAGE_FOLDERS),
-            child_folder(folder, *ANNOTATION_FOLDERS),
-        )
-        assert image_folder is not None, folder
-        assert annotation_folder is not None, folder
-        mask_folder = child_folder(folder, *MASK_FOLDERS)
-        inside = sort_files(files_below(image_folder), folder, VOC.suffix)
-        images += some_images(list(inside.images), image_folder)
-        annotations += [*inside.annotations, *files_below(annotation_folder, frozenset({VOC.suffix}))]
-        masks += [*inside.masks, *(sort_files(files_below(mask_folder), folder, "").masks if mask_folder else ())]
+        for image_folder in child_folders(folder, IMAGE_FOLDERS):
+            inside = sort_files(files_below(image_folder), folder, VOC.suffix)
+            images += some_images(list(inside.images), image_folder)
+            annotations += inside.annotations
+            masks += inside.masks
+        for annotation_folder in child_folders(folder, ANNOTATION_FOLDERS):
+            annotations += files_below(annotation_folder, frozenset({VOC.suffix}))
+        for mask_folder in child_folders(folder, MASK_FOLDERS):
+            masks += sort_files(files_below(mask_folder), folder, "").masks
     return Content(folders[0] if len(folders) == 1 else root, images, annotations, masks)
 
 
@@ -116,8 +116,7 @@ def _side_by_side(root: Path) -> Content | None:
 
 
 def _is_pair(folder: Path) -> bool:
-    names = (IMAGE_FOLDERS, ANNOTATION_FOLDERS)
-    return all(child_folder(folder, *wanted) is not None for wanted in names)
+    return all(child_folders(folder, names) for names in (IMAGE_FOLDERS, ANNOTATION_FOLDERS))
 
 
 def _folder_of(image: PurePath) -> str | None:

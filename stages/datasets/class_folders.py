@@ -18,7 +18,7 @@ from stages.datasets.layout import (
     some_images,
 )
 from stages.datasets.pairs import sort_files
-from stages.datasets.tree import child_folder, child_folders, files_below
+from stages.datasets.tree import child_folders, files_below
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders good/ and defective/, or alike (dataset.good_names)"
@@ -112,10 +112,7 @@ def _parts(folder: Path, naming: Naming, with_good: bool) -> dict[Part | None, _
 
     A folder `images` may lie between (VisA: Images/Normal beside Masks/).
     """
-    inside = child_folder(folder, *IMAGE_FOLDERS)
-    for base in (folder, inside):
-        if base is None:
-            continue
+    for base in (folder, *child_folders(folder, IMAGE_FOLDERS)):
         whole = _classes(base, naming, with_good)
         if _complete([whole], with_good):
             return {None: whole}

@@ -43,7 +43,7 @@ from stages.datasets.tree import files_below
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
-LOOKED_FOR = "images and a JSON file in COCO's format (images, annotations, categories)"
+LOOKED_FOR = "JSON file in COCO's format, with images, annotations and categories"
 MAX_JSON_BYTES = 2**28
 
 
@@ -70,9 +70,11 @@ def read_coco(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
         InputError: there is no such JSON, it is wrong, two list the same image, or an image is missing or ambiguous.
     """
     files = files_below(existing(root, LOOKED_FOR))
-    entries = [entry for path in files if path.suffix.lower() == ".json" for entry in _entries(path)]
+    listing = [path for path in files if path.suffix.lower() == ".json"]
+    entries = [entry for path in listing for entry in _entries(path)]
     if not entries:
-        raise InputError(f"{root}: no {LOOKED_FOR}; set dataset.root to a folder that has, or dataset.name")
+        seen = f" ({listing[0]} has none of these)" if listing else ""
+        raise InputError(f"{root}: no {LOOKED_FOR}{seen}; set dataset.root to a folder that has, or dataset.name")
     named: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         if path.suffix.lower() in IMAGE_SUFFIXES:

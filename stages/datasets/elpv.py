@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_bytes
 from stages.datasets.layout import GOOD, describe_images, find_one_layout, images_below
-from stages.datasets.tree import child_folder
+from stages.datasets.tree import child_folders
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
@@ -71,7 +71,7 @@ def read_elpv(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
 
 
 def _is_elpv(folder: Path) -> bool:
-    return (folder / LABELS_FILE).is_file() and child_folder(folder, "images") is not None
+    return (folder / LABELS_FILE).is_file() and bool(child_folders(folder, {"images"}))
 
 
 def _read_labels(path: Path) -> dict[str, list[str]]:

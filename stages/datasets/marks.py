@@ -11,7 +11,6 @@ from stages.runtime.errors import InputError
 
 OUTSIDE_PX = 1.0  # how far a corner may lie outside its image, as a drawn outline does; it is moved to the edge
 MAX_CORNERS = 20_000  # of the outlines of one image
-SNAP_PX = 0.01  # a number written with six digits is this close to the whole pixel that it means
 
 Corners = list[tuple[float, float]]
 
@@ -117,5 +116,5 @@ def _nearest(low: float, high: float, length: int) -> tuple[int, int]:
 
 
 def _around(values: tuple[float, ...]) -> tuple[int, int]:
-    low, high = math.floor(min(values) + SNAP_PX), math.ceil(max(values) - SNAP_PX)
+    low, high = math.floor(min(values)), math.ceil(max(values))
     return (low, high) if high > low else (max(high - 1, 0), max(high, 1))

@@ -11,22 +11,26 @@ MASK_ENDINGS = ("_mask", "-mask", "_gt", "_ground_truth", "_seg", "_label")
 _ROLES = IMAGE_FOLDERS | ANNOTATION_FOLDERS | MASK_FOLDERS
 
 Found = dict[Path, Path | InputError]
+_Named = dict[str, list[Path]]
 
 
 def match_annotations(images: Sequence[Path], annotations: Iterable[Path], root: Path) -> Found:
     """Return the annotation of every image that has one, or the reason why it cannot be told.
 
-    An annotation has the image's name without suffix. It lies beside the image; or in folders whose names are among
-    the image's, in that order (Annotations/train/x.xml or Annotations/x.xml for images/train/x.jpg; what says that
-    they are images, annotations or masks does not count), the one with most such folders; or, where no other image
-    has it by place, anywhere, when nothing else is called so.
+    An annotation has the image's name without suffix. It lies beside the image, else in a folder without images: one
+    whose path has names of the image's folders alone, in their order (Annotations/train/x.xml or Annotations/x.xml for
+    images/train/x.jpg; what says that they are images, annotations or masks does not count), that with most of them;
+    else, where no other image has it by place, any, when nothing else is called so.
     """
-    by_stem = _by_stem(annotations, ("",))
+    by_stem = _by_stem(annotations, ())
     found = _by_place(images, by_stem, root)
     taken = {path for path in found.values() if isinstance(path, Path)}
+    with_images = {image.parent for image in images}
     for image in images:
-        if image not in found and (left := [path for path in by_stem[stem_of(image)] if path not in taken]):
-            found[image] = left[0] if len(left) == 1 else _ambiguous(image, left)
+        if image not in found:
+            left = [path for path in by_stem.get(stem_of(image), []) if path.parent not in with_images]
+            if left := [path for path in left if path not in taken]:
+                found[image] = left[0] if len(left) == 1 else _ambiguous(image, left)
     return _each_once(found)
 
 
@@ -36,7 +40,7 @@ def match_masks(images: Sequence[Path], masks: Iterable[Path], root: Path) -> Fo
     A mask has the image's name, with or without an ending such as `_mask`, and its place as in `match_annotations`,
     but never just anywhere: published masks are numbered anew in each folder.
     """
-    return _each_once(_by_place(images, _by_stem(masks, ("", *MASK_ENDINGS)), root))
+    return _each_once(_by_place(images, _by_stem(masks, MASK_ENDINGS), root))
 
 
 def in_mask_folder(path: Path, root: Path) -> bool:
@@ -67,14 +71,12 @@ def twins(images: Iterable[Path]) -> Found:
     }
 
 
-def _by_stem(files: Iterable[Path], endings: Sequence[str]) -> dict[str, list[Path]]:
-    named: dict[str, list[Path]] = defaultdict(list)
+def _by_stem(files: Iterable[Path], endings: Sequence[str]) -> _Named:
+    named: _Named = defaultdict(list)
     for path in files:
         stem = stem_of(path)
-        named[stem].append(path)
-        if len(endings) > 1:
-            for short in _without_endings(stem):
-                named[short].append(path)
+        for name in (stem, *(_without_endings(stem) if endings else ())):
+            named[name].append(path)
     return named
 
 
@@ -84,15 +86,26 @@ def _without_endings(stem: str) -> list[str]:
     ]
 
 
-def _by_place(images: Sequence[Path], by_stem: dict[str, list[Path]], root: Path) -> Found:
+def _by_place(images: Sequence[Path], by_stem: _Named, root: Path) -> Found:
+    with_images = {image.parent for image in images}
+    beside: dict[tuple[str, Path], list[Path]] = defaultdict(list)
+    apart: dict[tuple[str, tuple[str, ...]], list[Path]] = defaultdict(list)
+    for stem, paths in by_stem.items():
+        for path in paths:
+            beside[stem, path.parent].append(path)
+            if path.parent not in with_images:
+                apart[stem, _folders(path, root)].append(path)
+    folders_of: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for stem, folders in apart:
+        folders_of[stem].append(folders)
     found: Found = {}
     for image in images:
-        candidates = by_stem.get(stem_of(image), [])
-        best = [path for path in candidates if path.parent == image.parent]
+        stem, folders = stem_of(image), _folders(image, root)
+        best = beside.get((stem, image.parent)) or apart.get((stem, folders))
         if not best:
-            folders = _folders(image, root)
-            fitting = [(len(own), path) for path in candidates if _within(own := _folders(path, root), folders)]
-            best = [path for length, path in fitting if length == max(fitting)[0]]
+            fitting = [own for own in folders_of.get(stem, ()) if _within(own, folders)]
+            longest = max(map(len, fitting), default=0)
+            best = [path for own in fitting if len(own) == longest for path in apart[stem, own]]
         if best:
             found[image] = best[0] if len(best) == 1 else _ambiguous(image, best)
     return found

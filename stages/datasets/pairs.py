@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import UNREAD_SUFFIXES, SourceImage, open_file
-from stages.datasets.layout import GOOD, PICTURE_SUFFIXES, defect_name, describe_images, part_of
+from stages.datasets.layout import GOOD, PICTURE_SUFFIXES, defect_name, describe_images, part_of, stem_of
 from stages.datasets.marks import Marks
 from stages.datasets.matching import in_mask_folder, masks_beside, match_annotations, match_masks, twins
 from stages.datasets.orientation import Frame
@@ -44,17 +44,17 @@ class Content:
 
 
 def sort_files(files: Sequence[Path], base: Path, suffix: str) -> Content:
-    """Return pictures, masks (by their folder's name or their own) and annotations among the files below `base`."""
+    """Return pictures, masks and annotations among the files below `base`.
+
+    A mask is one by its folder's name, or by its own where it has no annotation.
+    """
     pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
-    beside = masks_beside(pictures)
+    annotations = [path for path in files if path.suffix.lower() == suffix]
+    annotated = {stem_of(path) for path in annotations}
+    beside = {path for path in masks_beside(pictures) if stem_of(path) not in annotated}
     masks = [path for path in pictures if path in beside or in_mask_folder(path, base)]
     left = set(masks)
-    return Content(
-        base,
-        [path for path in pictures if path not in left],
-        [path for path in files if path.suffix.lower() == suffix],
-        masks,
-    )
+    return Content(base, [path for path in pictures if path not in left], annotations, masks)
 
 
 def read_pairs(

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,22 +74,16 @@ def files_below(folder: Path, suffixes: frozenset[str] | None = None) -> list[Pa
     return [path for path in list_files(folder).files if suffixes is None or path.suffix.lower() in suffixes]
 
 
-def child_folders(folder: Path) -> list[Path]:
-    """Return the folders directly in `folder`, links to folders among them, sorted, without those passed over.
+def child_folders(folder: Path, names: Collection[str] | None = None) -> list[Path]:
+    """Return the folders directly in `folder`, sorted, links to folders among them, without those passed over.
+
+    With `names` (in lower case): those that are called so in any case (`images`, `IMAGES`).
 
     Raises:
         InputError: the folder cannot be listed.
     """
-    return sorted(Path(entry.path) for entry in _entries(folder) if not _reason(entry.name) and _is_folder(entry))
-
-
-def child_folder(folder: Path, *names: str) -> Path | None:
-    """Return the first child folder that has one of the (lower case) names in any case (`images`, `IMAGES`), or None.
-
-    Raises:
-        InputError: the folder cannot be listed.
-    """
-    return next((child for child in child_folders(folder) if child.name.lower() in names), None)
+    entries = [entry for entry in _entries(folder) if names is None or entry.name.lower() in names]
+    return sorted(Path(entry.path) for entry in entries if not _reason(entry.name) and _is_folder(entry))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -25,6 +25,7 @@ MAX_XML_BYTES = 2**23  # some 30,000 boxes
 # The parser knows no encoding of several bytes a character but Unicode's; these are decoded before.
 ENCODINGS = frozenset({"gbk", "gb2312", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"})
 
+_MARKS = frozenset({"object", "bndbox", "robndbox", "box", "bbox", "polygon", "mask", "defect"})
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"'][^>]*\?>")
 
 
@@ -41,6 +42,8 @@ def read_annotation(path: Path, image: Path | None = None, options: Dataset = AU
             with min > max.
     """
     tree = _parse(path)
+    if tree.find("object") is None:
+        _check_good(tree, path)
     shape = _claimed_shape(tree, path)
     if shape is None and image is None:
         raise InputError(f"{path}: <size> is missing; correct the annotation")
@@ -73,6 +76,15 @@ def _parse(path: Path) -> Element:
         raise InputError(
             f"{path}: not readable as XML ({reason or error}); correct or remove it and its image"
         ) from None
+
+
+def _check_good(tree: Element, path: Path) -> None:
+    """Refuse a file that would count as that of a good image only because it is not written as VOC is."""
+    names = [str(element.tag).rpartition("}")[2] for element in tree.iter()]
+    strange = next((name for name in names[1:] if name.lower() in _MARKS), None)
+    if names[0] != "annotation" or strange:
+        where = f"<{strange[:20]}> not in an <object>" if strange else f"<{names[0][:20]}> in place of <annotation>"
+        raise InputError(f"{path}: no VOC annotation ({where}); export it as Pascal VOC, or see dataset.name")
 
 
 def other_encoding(data: bytes) -> str | None:

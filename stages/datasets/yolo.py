@@ -26,6 +26,7 @@ LOOKED_FOR = "images, a text file for each (YOLO), and data.yaml or classes.txt"
 CLASS_LISTS = ("classes.txt", "obj.names", "classes.names", "_darknet.labels")
 CLASS_FILES = ("data.yaml", "data.yml", *CLASS_LISTS)
 MAX_TEXT_BYTES = 2**23
+SNAP_PX = 0.01  # six digits of a fraction are this close to the whole pixel that they mean
 FRACTION_ERROR = 1e-6  # what six digits may be above 1
 
 
@@ -104,7 +105,7 @@ def _read(path: Path, image: Path, options: Dataset, names: Mapping[int, str]) -
         if len(values) == 4:
             boxes.append(_box(values, shape, name, where))
         elif len(values) >= 6 and len(values) % 2 == 0:
-            corners = _corners(values, shape)
+            corners = _snapped(_corners(values, shape))
             check_inside(corners, shape, where)
             polygons.append(Polygon(clip(corners, shape), name))
             boxes.append(bounds(polygons[-1]))
@@ -123,7 +124,7 @@ def _name(word: str, names: Mapping[int, str], options: Dataset, where: str) -> 
     except ValueError:
         number = -1
     if number not in names:
-        known = f"0 to {max(names)}" if names else "none"
+        known = f"0 to {max(names)}"[:30] if names else "none"
         raise InputError(f"{where}: class {ascii(word)[:20]} is not among those named ({known}); correct it")
     return defect_name(names[number], f"{where}: the name of class {number}", options.good_names)
 
@@ -149,7 +150,18 @@ def _box(values: Sequence[float], shape: tuple[int, int], name: str, where: str)
 
 
 def _corners(values: Sequence[float], shape: tuple[int, int]) -> Corners:
-    return [(x * shape[1], y * shape[0]) for x, y in zip(values[::2], values[1::2], strict=True)]
+    sides = (shape[1], shape[0])
+    pixels = [value * sides[place % 2] for place, value in enumerate(values)]
+    return list(zip(pixels[::2], pixels[1::2], strict=True))
+
+
+def _snapped(corners: Corners) -> Corners:
+    """Return the corners with numbers that were a whole pixel before they were written as a fraction."""
+
+    def snap(value: float) -> float:
+        return float(round(value)) if abs(value - round(value)) < SNAP_PX else value
+
+    return [(snap(x), snap(y)) for x, y in corners]
 
 
 def _line(error: Exception) -> str:

@@ -189,3 +189,21 @@ def test_polygons_that_are_not_read_are_remarked(tmp_path):
     bad = BadFiles()
     read(read_boards, tmp_path, bad)
     assert bad.remarks == ["1 annotations have <polygon> entries, which are not read; their boxes are"]
+
+
+def test_all_folders_of_annotations_are_looked_through(tmp_path):
+    write_board(tmp_path, "01_a", (1, 1, 10, 10))
+    (tmp_path / "Annotations").rename(tmp_path / "xml")
+    write_text(tmp_path / "json/01_a.json", "{}")
+    assert len(read(read_boards, tmp_path)[0].boxes) == 1
+
+
+def test_a_picture_that_is_called_like_a_mask_and_annotated_is_a_picture(tmp_path):
+    write_side_by_side(tmp_path, "1", (1, 1, 9, 9))
+    write_side_by_side(tmp_path, "1_label", (1, 1, 9, 9))
+    write_pixels(tmp_path / "1_mask.png", np.zeros((20, 30), np.uint8))
+    write_pixels(tmp_path / "1_label_mask.png", np.zeros((20, 30), np.uint8))
+    assert [(image.source, image.mask.name) for image in read(read_voc, tmp_path)] == [
+        ("1.jpg", "1_mask.png"),
+        ("1_label.jpg", "1_label_mask.png"),
+    ]

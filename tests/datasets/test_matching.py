@@ -1,5 +1,6 @@
 """Which file is whose: by name, by folders, and never by guessing."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_what_could_be_that_of_two_images_is_refused_for_both():
 
 def test_one_that_an_image_has_by_place_is_not_given_to_another():
     assert match(["a/x.jpg", "b/x.jpg"], ["a/x.xml"]) == {"a/x.jpg": "a/x.xml"}
+
+
+def test_one_that_lies_among_other_images_is_not_anyones():
+    """b/x.jpg was deleted and its XML was not: it says nothing about a/x.jpg or a/b/c/x.jpg."""
+    assert match(["a/x.jpg", "b/y.jpg"], ["b/x.xml"]) == {}
+    assert match(["b/a/x.jpg", "b/y.jpg"], ["b/x.xml"]) == {}
+    assert match(["a/x.jpg", "b/y.jpg"], ["marks/x.xml"]) == {"a/x.jpg": "marks/x.xml"}
+
+
+def test_many_files_of_one_name_take_no_time():
+    images = [f"images/part{number}/1.jpg" for number in range(5000)]
+    files = [image.replace("images", "labels").replace("jpg", "txt") for image in images]
+    start = time.perf_counter()
+    assert match(images, files) == dict(zip(images, files, strict=True))
+    assert time.perf_counter() - start < 5
 
 
 def test_masks_are_matched_by_place_alone():

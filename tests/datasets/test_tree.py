@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from stages.datasets.tree import AGAIN, HIDDEN, SYSTEM, child_folder, child_folders, files_below, list_files
+from stages.datasets.tree import AGAIN, HIDDEN, SYSTEM, child_folders, files_below, list_files
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import write_text
 
@@ -47,7 +47,7 @@ def test_links_to_folders_are_followed_under_the_links_name(tmp_path):
     tree = list_files(tmp_path / "set")
     assert names(tmp_path, tree.files) == ["set/a.jpg", "set/kind/deep/s.jpg"]
     assert not tree.passed_over
-    assert child_folder(tmp_path / "set", "kind") == tmp_path / "set/kind"
+    assert child_folders(tmp_path / "set", {"kind"}) == [tmp_path / "set/kind"]
 
 
 def test_every_folder_is_listed_once_under_its_own_path(tmp_path):

@@ -36,7 +36,7 @@ def test_a_box_narrower_than_a_pixel_is_one_pixel(tmp_path):
 
 
 def test_outlines_are_exact(tmp_path):
-    write(tmp_path, "0 0.1 0.1 0.5 0.1 0.5 0.6 0.1 0.6\n1 0.9 0.1 1 0.1 1 0.9\n")
+    write(tmp_path, "0 0.100003 0.1 0.5 0.1 0.5 0.599998 0.1 0.6\n1 0.9 0.1 1 0.1 1 0.9\n")
     (image,) = read(read_yolo, tmp_path)
     assert image.polygons[0] == Polygon(((3.0, 2.0), (15.0, 2.0), (15.0, 12.0), (3.0, 12.0)), "pit")
     assert image.boxes == (Box(3, 2, 15, 12, "pit"), Box(27, 2, 30, 18, "scratch"))
