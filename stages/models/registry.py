@@ -60,7 +60,7 @@ def find_architecture(name: str, model: Model) -> Architecture:
             suggested), the family contradicts the table, or a value does not go with the family.
     """
     where = f"params.yaml: models.{name}"
-    listed = ARCHITECTURES.get(name)
+    listed = ARCHITECTURES.get(model.of or name)  # a repeat under another seed is the model that it repeats
     if listed is None and model.arch is None:
         raise InputError(
             f"{where}: no architecture of this name{_near(name, ARCHITECTURES)}; add `arch:` with a timm model, or use "

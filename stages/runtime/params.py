@@ -145,7 +145,6 @@ class Perturb:
     fills: Annotated[tuple[Fill, ...], DISTINCT]
     methods: Explained
     batch: Annotated[int, at_least(1)]
-    resamples: Annotated[int, at_least(100)]
     seed: Annotated[int, between(0, 2**63)]
 
 
@@ -245,7 +244,9 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     params: Params = build(Params, content, "")
     for name in params.models:
         params.training(name, dict.fromkeys(params.tuned(name), 1))  # every value is given somewhere; 1 fits anywhere
-    check_repeats(params.models)
+    check_repeats(
+        params.models, {name: dataclasses.asdict(own) | params._merged(name) for name, own in params.models.items()}
+    )
     return params
 
 

@@ -105,3 +105,9 @@ def test_find_architecture_refusals() -> None:
     with pytest.raises(InputError, match=r"models.x.arch is 'resnet18.nonsense'"):
         find_architecture("x", Model(family="cnn", arch="resnet18.nonsense"))
     assert find_architecture("x", Model(family="cnn", arch="resnet18")).stride == 32
+
+
+def test_a_repeat_has_the_architecture_of_its_model():
+    """Not that of an unlisted name: the stride would be another."""
+    listed = ARCHITECTURES["efficientnet_lite0_d"]
+    assert find_architecture("efficientnet_lite0_d_seed1", Model("cnn", of="efficientnet_lite0_d")) == listed

@@ -197,6 +197,25 @@ def test_repeats_under_other_seeds_belong_to_their_model(tmp_path: Path) -> None
         read_with(tmp_path, ("models.again", entry | {"of": CNN}), ("models.third", entry | {"of": "again"}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 1, "lr": 0.1}, "lr is 0.1, but 0.0005 for {cnn}, which it repeats (of); only the seed may differ"),
+        ({"seed": 1, "stride": 8}, "stride is 8, but None for {cnn}"),
+        ({"seed": 0}, "models.again has seed 0, as {cnn} has; repeats need seeds of their own (and model.seed null)"),
+        ({}, "models.again has seed 0, as {cnn} has"),
+    ],
+)
+def test_a_repeat_differs_in_nothing_but_the_seed(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    entry = DEFAULTS["models"][CNN] | {"of": CNN} | changes
+    with pytest.raises(InputError) as caught:
+        read_with(tmp_path, ("models.again", entry))
+    assert message.format(cnn=CNN) in str(caught.value)
+    one_seed_for_all = ("models.again", DEFAULTS["models"][CNN] | {"of": CNN, "seed": 1}), ("model.seed", 5)
+    with pytest.raises(InputError, match=r"models.again has seed 5"):
+        read_with(tmp_path, *one_seed_for_all)
+
+
 def test_a_whole_number_will_do_for_a_number(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("score.intensity_threshold", 100), ("model.lr", 1))
     assert type(params.score.intensity_threshold) is float
