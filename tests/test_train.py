@@ -12,10 +12,11 @@ import torch
 from stages.datasets.maps import open_maps
 from stages.datasets.tiles import Tiles
 from stages.explain import explain
+from stages.explainers.methods import METHODS
 from stages.models.batches import to_images
 from stages.models.trained import load_classifier
 from stages.runtime.errors import InputError
-from stages.runtime.params import Model, Params, read_params
+from stages.runtime.params import Methods, Model, Params, read_params
 from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
 from stages.time import time
 from stages.train import train
@@ -78,7 +79,38 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
     time(params, name)
     latency = json.loads(Path(f"metrics/time/{name}.json").read_text())[name]
     assert latency["forward"]["mean_ms"] > 0 and latency["measured_on"]["device"] == "cpu"
-    assert set(latency["ratio"]) == ({"cam"} if name == "cnn" else {"rollout", "rollout_sweep_30"})
+    assert latency["forward"]["ratio"] == 1 and ("rollout_sweep_30" in latency) == (name != "cnn")
+    timed = {
+        (method, fusion, discard): times["median_ms"]
+        for method, fusions in latency["settings"].items()
+        for fusion, discards in fusions.items()
+        for discard, times in discards.items()
+    }
+    explained = {
+        (method, fusion, f"{discard:g}")
+        for method, own in maps.methods.items()
+        if not method.endswith("_randomised")
+        for fusion, discard in zip(own.fusions, own.discards, strict=True)
+    }
+    assert set(timed) == explained  # a time for every setting that rank can choose
+    assert min(timed.values()) > 0
+
+
+def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> None:
+    methods = Methods(("cam", "gradcam", "occlusion"), tuple(name for name in METHODS if name != "cam"))
+    params = replace(
+        params,
+        explain=replace(params.explain, methods=methods, fusion=("max",), discard=(0.5,)),
+        time=replace(params.time, warmup=0, repeats=6),
+    )
+    for name, expected in (("cnn", methods.cnn), ("vit", methods.vit)):
+        train(params, name)
+        time(params, name)
+        settings = json.loads(Path(f"metrics/time/{name}.json").read_text())[name]["settings"]
+        assert set(settings) == set(expected)
+        times = {method: next(iter(own.values())) for method, own in settings.items()}
+        repeats = {method: of["0.5" if method == "rollout" else "0"]["repeats"] for method, of in times.items()}
+        assert repeats.pop("occlusion") == 5 and set(repeats.values()) == {6}
 
 
 def test_cam_on_disk_and_logit_belong_together(params: Params) -> None:

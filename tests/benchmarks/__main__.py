@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from stages.models.latency import measure
+from stages.models.latency import Rounds, measure
 from stages.models.registry import ARCHITECTURES, Architecture
 from stages.runtime.device import choose_device, describe_device
 from stages.runtime.records import write_json
@@ -56,7 +56,7 @@ def bench(
             if architecture.family == "cnn":
                 steps = {
                     key: value.median_ms
-                    for key, value in measure(training_steps(model.train(), images), 2, repeats, where).items()
+                    for key, value in measure(training_steps(model.train(), images), Rounds(2, repeats), where).items()
                 }
                 row = {"ratio": steps["head"] / steps["plain"], "peak_mib": None, "peers": {}}
                 table.setdefault("training_step", {})[str(batch)] = row
@@ -67,7 +67,7 @@ def bench(
 def _ratios(timed: Timed, plain: Callable[[], object], repeats: int, device: torch.device) -> dict[str, Any]:
     calls = {"plain": plain, "ours": timed.ours, **timed.peers}
     warmup, count = (1, min(repeats, SLOW_REPEATS)) if timed.slow else (3, repeats)
-    medians = {call: value.median_ms for call, value in measure(calls, warmup, count, device).items()}
+    medians = {call: value.median_ms for call, value in measure(calls, Rounds(warmup, count), device).items()}
     peers = {peer: medians[peer] / medians["plain"] for peer in timed.peers}
     return {"ratio": medians["ours"] / medians["plain"], "forward_ms": medians["plain"], "peers": peers}
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from stages.models.latency import measure
+from stages.models.latency import Rounds, measure
 
 
 def test_calls_alternate_and_statistics_are_of_the_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,7 +13,17 @@ def test_calls_alternate_and_statistics_are_of_the_repeats(monkeypatch: pytest.M
     ticks = iter([0, 9, 0, 9, 0, 0.001, 0, 0.002, 0, 0.003, 0, 0.002])  # seconds; the first round is warm-up
     monkeypatch.setattr("stages.models.latency.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     calls = {"a": lambda: made.append("a"), "b": lambda: made.append("b")}
-    latencies = measure(calls, 1, 2, torch.device("cpu"))
+    latencies = measure(calls, Rounds(1, 2), torch.device("cpu"))
     assert made == ["a", "b"] * 3
     assert latencies["a"].mean_ms == pytest.approx(2.0) and latencies["a"].median_ms == pytest.approx(2.0)
     assert latencies["a"].std_ms == pytest.approx(2**0.5) and latencies["b"].std_ms == pytest.approx(0)
+
+
+def test_slow_calls_are_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    ticks = iter(range(100))
+    monkeypatch.setattr("stages.models.latency.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    calls = {"a": lambda: made.append("a"), "slow": lambda: made.append("slow")}
+    latencies = measure(calls, Rounds(1, 4), torch.device("cpu"), {"slow": Rounds(0, 2)})
+    assert made == ["a", "slow", "a", "slow", "a", "a", "a"]
+    assert (latencies["a"].repeats, latencies["slow"].repeats) == (4, 2)
