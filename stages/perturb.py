@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from stages.datasets.maps import MethodMaps, open_maps
-from stages.datasets.scores import Row, open_rows
+from stages.datasets.scores import CLUSTERS, Row, open_rows
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.explainers.methods import defect_target
 from stages.metrics.controls import random_map
@@ -27,7 +27,6 @@ from stages.metrics.faithfulness import (
     top_pixels,
 )
 from stages.metrics.geometry import upsample
-from stages.metrics.intervals import cluster_bootstrap
 from stages.metrics.thesis import thesis_prediction
 from stages.models.batches import to_images
 from stages.models.trained import load_classifier
@@ -65,7 +64,7 @@ def perturb(params: Params, name: str) -> str:
     pixels = tiles.images(positions)
     predict = _predictor(model, description["classes"], pixels, rule.batch, device)
     about = tiles.index.iloc[positions][["tile_id", "source", "group"]].reset_index(drop=True)
-    bootstrap = cluster_bootstrap(about["group"], rule.resamples, rule.seed)
+    clusters = about[CLUSTERS[params.rank.cluster]]
 
     wanted = {key: row for key, row in rows.items() if not row.control and (rule.methods == "all" or key == best)}
     tables, curves = [], []
@@ -76,7 +75,7 @@ def perturb(params: Params, name: str) -> str:
         kept = thesis_prediction(own, np.ones(len(own)), params.score.intensity_threshold, 0)
         columns, lines = _perturbed(pixels, own, chance, kept, filled(pixels, fill), rule.steps, predict)
         content.setdefault(key, {})[fill] = {
-            **faithfulness_scores(columns, bootstrap),
+            **faithfulness_scores(columns, clusters),
             "undefined": int(np.isnan(columns["deletion"]).sum()),
         }
         tables.append(about.assign(row=key, best=key == best, fill=fill, **columns))

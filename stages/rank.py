@@ -6,26 +6,21 @@ instead.
 """
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from stages.datasets.score_tables import rank_table_text, read_score_table
-from stages.datasets.scores import Scores, open_scores
+from stages.datasets.scores import CLUSTERS, Row, Scores, open_scores
 from stages.datasets.tiles import read_table
-from stages.metrics.comparison import (
-    Contest,
-    Estimates,
-    contest,
-    estimate,
-    family_contest,
-)
-from stages.metrics.faithfulness import GAINS, gain_over_random, order_flips
-from stages.metrics.intervals import cluster_bootstrap
-from stages.metrics.ranking import Ranked, improvement_percent, rank_family
+from stages.metrics.clusters import ClusterParts, cluster_parts
+from stages.metrics.comparison import Estimates, contest, contests_line, estimate
+from stages.metrics.faithfulness import GAIN_BOUNDS, GAINS, gain_parts, order_flips
+from stages.metrics.intervals import draw_clusters
+from stages.metrics.ranking import BEST_BY, Ranked, improvement_percent, in_one_order, rank_family
 from stages.metrics.standing import (
     LATENCY_COLUMNS,
     RANK_COLUMNS,
@@ -36,7 +31,7 @@ from stages.metrics.standing import (
     row_content,
     truth_lines,
 )
-from stages.metrics.table import METRICS, PixelHistograms
+from stages.metrics.table import METRICS
 from stages.runtime.command import report
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
@@ -53,7 +48,6 @@ from stages.runtime.records import read_json, write_csv, write_json
 from stages.runtime.repeats import seeds_of
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
-CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names a tile's cluster
 
 PLOTS = {RANK_PLOT: RANK_COLUMNS, TRUTHS_PLOT: TRUTHS_COLUMNS, LATENCY_PLOT: LATENCY_COLUMNS}
 
@@ -70,25 +64,31 @@ def rank(params: Params) -> str:
         write_json(RANK_METRICS, {**{family: {} for family in FAMILIES}, "verdict": nothing, "faithfulness": gains})
         return "rank: the data set has no annotated area (boxes or masks), so there is nothing to rank by" + gains_line
     entries = _entries(params, scores)
-    bootstrap = cluster_bootstrap(first.tiles[CLUSTERS[rule.cluster]], rule.resamples, rule.seed)
-    by_truth = {
-        truth: estimate(
-            [[scores[model].columns(truth, entry.row) for model in entry.models] for entry in entries.values()],
-            rule.metrics,
-            bootstrap,
-        )
-        for truth in first.truths
-    }
+    by_truth = {truth: _estimates(params, scores, entries, truth) for truth in first.truths}
     ranked_by = {truth: _ranked(entries, own, rule.metrics) for truth, own in by_truth.items()}
+    orders = {truth: in_one_order(ranked.values(), rule.metrics) for truth, ranked in ranked_by.items()}
     ranked, estimates, names = ranked_by[rule.truth], by_truth[rule.truth], list(entries)
-    latency_ms = np.array([_latency_ms(entry) for entry in entries.values()])
-    content = row_content(ranked, entries, estimates, latency_ms)
-    verdict, line = _verdict(ranked_by, names, by_truth, params)
+    latency_ms = np.array([_latency_ms(entry, scores) for entry in entries.values()])
+    content = row_content(ranked, entries, rule.truth, estimates, latency_ms)
+    verdict, line = _verdict(ranked_by, orders, names, by_truth, params)
     write_csv(RANK_PLOT, RANK_COLUMNS, rank_lines(ranked, content, names, estimates))
     write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, truth_lines(entries, by_truth, rule.metrics))
-    write_csv(LATENCY_PLOT, LATENCY_COLUMNS, latency_lines(entries, by_truth, rule.metrics[0], latency_ms))
-    write_json(RANK_METRICS, {**content, "verdict": verdict, "faithfulness": gains})
+    write_csv(LATENCY_PLOT, LATENCY_COLUMNS, latency_lines(entries, by_truth, orders, rule.metrics[0], latency_ms))
+    write_json(RANK_METRICS, {**content, "verdict": {"best": orders[rule.truth][0], **verdict}, "faithfulness": gains})
     return line + gains_line
+
+
+def _estimates(params: Params, scores: Mapping[str, Scores], entries: Mapping[str, Entry], truth: str) -> Estimates:
+    rule, column = params.rank, CLUSTERS[params.rank.cluster]
+    parts = [
+        [
+            [cluster_parts(metric, scores[model], truth, entry.row, column) for metric in rule.metrics]
+            for model in entry.models
+        ]
+        for entry in entries.values()
+    ]
+    clusters = next(iter(scores.values())).tiles[column].nunique()
+    return estimate(parts, draw_clusters(clusters, rule.resamples, rule.seed))
 
 
 def _ranked(entries: Mapping[str, Entry], estimates: Estimates, metrics: Sequence[str]) -> dict[str, list[Ranked]]:
@@ -125,10 +125,9 @@ def _read(params: Params) -> dict[str, Scores]:
             f"params.yaml: rank.truth is {params.rank.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
             f"use -S rank.truth={first.truths[0]}"
         )
-    known = [name for name, own in METRICS.items() if not isinstance(own, PixelHistograms)]
     for metric in params.rank.metrics:
-        if metric not in known:
-            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(known)}")
+        if metric not in METRICS:
+            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
     return scores
 
 
@@ -140,35 +139,43 @@ def _entries(params: Params, scores: Mapping[str, Scores]) -> dict[str, Entry]:
         for key, row in scores[model].rows.items():
             if row.control or not (row.own or params.rank.methods == "all"):
                 continue
-            own = f"{model}_f{row.fusion}" if family == "vit" else model
+            name = f"{model}_f{row.fusion}" if family == "vit" else model
             for seed in seeds:
                 if key not in scores[seed].rows:
                     raise InputError(f"{scores[seed].folder}: has no {key}, which {model} has; explain it again")
-            entries[own if row.own else f"{model}_{key}"] = Entry(
-                family, seeds, key, row.method, row.beats_controls.get(params.rank.truth)
-            )
+            of_seeds = [scores[seed].rows[key].beats_controls for seed in seeds]
+            beats = {truth: [own.get(truth) for own in of_seeds] for truth in scores[model].truths}
+            entries[name if row.own else f"{model}_{key}"] = Entry(family, seeds, key, beats)
     return entries
 
 
-def _latency_ms(entry: Entry) -> float:
-    """Return the median of one forward pass with this explanation; NaN where the time stage did not measure it."""
-    path = metrics_file("time", entry.models[0])
+def _latency_ms(entry: Entry, scores: Mapping[str, Scores]) -> float:
+    """Return the median over seeds of one forward pass with the row's explanation, in the setting that each chose."""
+    return median(_measured_ms(model, scores[model].rows[entry.row]) for model in entry.models)
+
+
+def _measured_ms(model: str, row: Row) -> float:
+    path, discard = metrics_file("time", model), f"{row.discard:g}"
+    measured = read_json(path).get(model)
     try:
-        measured = read_json(path)[entry.models[0]].get(entry.method, {"median_ms": np.nan})
-        return float(measured["median_ms"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not as time writes it ({error!r}); run the time stage again") from None
+        return float(measured["settings"][row.method][row.fusion][discard]["median_ms"])  # type: ignore[index]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: nothing measured of {row.method}, fusion {row.fusion}, discard {discard} ({error!r}); run the "
+            "time stage again"
+        ) from None
 
 
 def _verdict(
     ranked_by: Mapping[str, Mapping[str, list[Ranked]]],
+    orders: Mapping[str, list[str]],
     names: list[str],
     by_truth: Mapping[str, Estimates],
     params: Params,
 ) -> tuple[dict[str, Any], str]:
-    """Return the best of each family, and by every truth the best CNN of that truth against its best ViT; one line."""
+    """Return the best of all and of each family, and by every truth its best CNN against its best ViT; one line."""
     truth, metrics, ranked = params.rank.truth, params.rank.metrics, ranked_by[params.rank.truth]
-    verdict: dict[str, Any] = {"truth": truth}
+    verdict: dict[str, Any] = {"truth": truth, "best_by": BEST_BY, "best": orders[truth][0]}
     parts = []
     for family, title in FAMILIES.items():
         rows = ranked[family]
@@ -180,61 +187,50 @@ def _verdict(
         verdict["improvement_percent"] = improvement_percent(best_cnn.values, best_vit.values, metrics)
         verdict["cnn_minus_vit"] = {}
         for kind, estimates in by_truth.items():
-            cnn, vit = ([names.index(row.name) for row in ranked_by[kind][family]] for family in FAMILIES)
-            contests = {metric: contest(estimates, cnn, vit, place) for place, metric in enumerate(metrics)}
-            described = {metric: _described(own) for metric, own in contests.items()}
-            verdict["cnn_minus_vit"][kind] = {"cnn": names[cnn[0]], "vit": names[vit[0]], **described}
-            said = ", ".join(f"{name} {_said(own)}" for name, own in contests.items())
-            parts.append(f"{names[cnn[0]]} - {names[vit[0]]} against {kind}: {said}")
+            cnn, vit = (names.index(ranked_by[kind][family][0].name) for family in FAMILIES)
+            contests = {metric: contest(estimates, [cnn], [vit], place) for place, metric in enumerate(metrics)}
+            described = {metric: own.content for metric, own in contests.items()}
+            verdict["cnn_minus_vit"][kind] = {"cnn": names[cnn], "vit": names[vit], **described}
+            parts.append(f"{names[cnn]} - {names[vit]} against {kind}: {contests_line(contests)}")
     undefined = sum(row.undefined for rows in ranked.values() for row in rows)
     if undefined:
         parts.append(f"undefined values, ranked last: {undefined}")
     return verdict | {"sentence": "; ".join(parts)}, f"rank by {truth}: " + "; ".join(parts)
 
 
-def _described(own: Contest) -> dict[str, Any]:
-    return {
-        "value": own.cnn - own.vit,
-        "low": own.low,
-        "high": own.high,
-        "cnn_wins_probability": own.cnn_wins,
-        "better": own.verdict,
-    }
-
-
-def _said(own: Contest) -> str:
-    if math.isnan(own.cnn - own.vit):
-        return "undefined"
-    return f"{own.cnn - own.vit:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
-
-
 def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
     """Compare the families' gains over a random map under each fill; say where the fill flips their order."""
-    fills, tables = params.perturb.fills, {}
-    for model in seeds_of(params.models):
+    fills, tables, seeds = params.perturb.fills, {}, seeds_of(params.models)
+    for model in params.models:
         table = read_table(perturb_file(model), "perturb")
         tables[model] = table[table["best"]].sort_values("tile_id", kind="stable")
     first = next(iter(tables.values()))
     for model, table in tables.items():
         if list(table["tile_id"]) != list(first["tile_id"]):
             raise InputError(f"{perturb_file(model)}: other tiles than the other models'; run the perturb stages again")
-    of = {family: [n for n, model in enumerate(tables) if params.models[model].family == family] for family in FAMILIES}
+    of = {family: [model for model in seeds if params.models[model].family == family] for family in FAMILIES}
     if not all(of.values()):
         return {}, ""
-    names = [f"{curve}_{fill}" for curve in GAINS for fill in fills]
-    gains = [
-        {f"{curve}_{fill}": gain_over_random(table[table["fill"] == fill], curve) for curve in GAINS for fill in fills}
-        for table in tables.values()
-    ]
+    names = {f"{curve}_{fill}": (curve, fill) for curve in GAINS for fill in fills}
     clusters = first[first["fill"] == fills[0]][CLUSTERS[params.rank.cluster]]
-    bootstrap = cluster_bootstrap(clusters, params.rank.resamples, params.rank.seed)
-    estimates = estimate([[own] for own in gains], names, bootstrap)
-    contests = {name: family_contest(estimates, of["cnn"], of["vit"], place) for place, name in enumerate(names)}
-    flips = order_flips({name: own.cnn - own.vit for name, own in contests.items()}, fills)
-    content = {name: {"cnn": own.cnn, "vit": own.vit, **_described(own)} for name, own in contests.items()}
-    said = ", ".join(f"{name.replace('_', ' ')} {_said(own)}" for name, own in contests.items())
-    flipped = " and ".join(filter(flips.get, flips)) or "nothing"
-    return {**content, "fill_flips_order": flips}, f"; gain over random, CNN - ViT: {said}; the fill flips {flipped}"
+
+    def parts(model: str) -> list[ClusterParts]:
+        of_fill = {fill: tables[model][tables[model]["fill"] == fill] for fill in fills}
+        return [gain_parts(of_fill[fill], curve, clusters) for curve, fill in names.values()]
+
+    gains = [[parts(seed) for seed in own] for own in seeds.values()]
+    estimates = estimate(gains, draw_clusters(clusters.nunique(), 0, 0), GAIN_BOUNDS)
+    places = {family: [list(seeds).index(model) for model in models] for family, models in of.items()}
+    contests = {name: contest(estimates, places["cnn"], places["vit"], place) for place, name in enumerate(names)}
+    flips = order_flips({name: own.verdict for name, own in contests.items()}, fills)
+    content = {
+        "cnn": ", ".join(of["cnn"]),
+        "vit": ", ".join(of["vit"]),
+        **{name: own.content for name, own in contests.items()},
+        "fill_flips_order": flips,
+    }
+    flipped = ", ".join(f"{curve} {said}" for curve, said in flips.items())
+    return content, f"; gain over random, mean CNN - mean ViT: {contests_line(contests)}; the fill flips it: {flipped}"
 
 
 def _main() -> None:

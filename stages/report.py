@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ from stages.runtime.paths import (
     tiles_folder,
 )
 from stages.runtime.records import new_file, read_json
+from stages.runtime.repeats import seeds_of
 from stages.runtime.revisions import ask_dvc, ask_git
 
 VIEWER_TILES = 24
@@ -105,7 +107,7 @@ def _verdict(params: Params) -> str:
     if standing.empty:
         return paragraph("Nothing could be ranked: the data set has no annotated area.", "verdict")
     rows = [{str(name): value for name, value in row.items()} for row in standing.to_dict("records")]
-    said = verdict_sentences(rows, str(verdict.get("truth")), _scores(params))
+    said = verdict_sentences(rows, str(verdict.get("truth")), _scores(params), seeds_of(params.models))
     numbers = paragraph(str(verdict.get("sentence")))
     detail = f"<details><summary>CNN against ViT, in every score</summary>{numbers}</details>"
     return "\n".join([*(paragraph(sentence, "verdict") for sentence in said), detail])
@@ -135,39 +137,45 @@ def _published(params: Params) -> str:
 
 
 def _segmentation(params: Params) -> dict[str, dict[str, Any]]:
-    """Return our rows against boxes, which the thesis scores by, with its headings."""
-    scores, rows = _scores(params), _table(LATENCY_PLOT)
-    boxes = rows[rows["truth"] == "boxes"]
-    return {
-        row["model"]: {
-            **{title: scores[row["classifier"]]["boxes"][row["explanation"]][name] for name, title in COLUMNS.items()},
-            "Classification accuracy": scores[row["classifier"]]["classification"]["accuracy"],
-        }
-        for row in boxes.to_dict("records")
-    }
+    """Return our rows against boxes, which the thesis scores by, with its headings; means over the seeds of a model."""
+    scores, rows, seeds = _scores(params), _table(LATENCY_PLOT), seeds_of(params.models)
+    found = {}
+    for row in rows[rows["truth"] == "boxes"].to_dict("records"):
+        own = [scores[seed] for seed in seeds[row["classifier"]]]
+        of_seeds = {title: [of["boxes"][row["explanation"]][name] for of in own] for name, title in COLUMNS.items()}
+        of_seeds["Classification accuracy"] = [of["classification"]["accuracy"] for of in own]
+        found[row["model"]] = {title: None if None in known else fmean(known) for title, known in of_seeds.items()}
+    return found
 
 
 def _times(params: Params) -> dict[str, dict[str, str]]:
-    measured = {name: read_json(metrics_file("time", name)).get(name, {}) for name in params.models}
-    return {
-        name: {
-            what: f"{own['mean_ms']:.1f} \u00b1 {own['std_ms']:.1f}" for what, own in values.items() if "mean_ms" in own
-        }
-        for name, values in measured.items()
-    }
+    """Return model -> forward and methods -> mean and standard deviation; of a fused method its first setting's."""
+    found: dict[str, dict[str, str]] = {}
+    for name in params.models:
+        values = read_json(metrics_file("time", name)).get(name, {})
+        found[name] = {what: _time(own) for what, own in values.items() if "mean_ms" in own}
+        for method, fusions in values.get("settings", {}).items():
+            fusion, discards = next(iter(fusions.items()))
+            setting = "" if fusion == method else f" ({fusion}, discard {next(iter(discards))})"
+            found[name][method] = _time(next(iter(discards.values()))) + setting
+    return found
+
+
+def _time(own: dict[str, float]) -> str:
+    return f"{own['mean_ms']:.1f} \u00b1 {own['std_ms']:.1f}"
 
 
 def _ranking() -> str:
     parts = []
     for path, key, caption in (
-        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval"),
-        (TRUTHS_PLOT, "truth", "Scores against {}"),
+        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval over {:.0f} clusters"),
+        (TRUTHS_PLOT, "truth", "Scores against {}, 95% intervals over {:.0f} clusters"),
     ):
         for name, rows in _table(path).groupby(key, sort=True):
             cells: dict[str, dict[str, str]] = {}
             for row in rows.to_dict("records"):
                 cells.setdefault(str(row["model"]), {})[str(row["metric"])] = _rank_cell(row)
-            parts.append(html_table(caption.format(name), cells))
+            parts.append(html_table(caption.format(name, rows["clusters"].max()), cells))
     return "\n".join(parts)
 
 
@@ -185,6 +193,8 @@ def _models(params: Params, stage: str) -> str:
     for name in params.models:
         values = read_json(metrics_file(stage, name)).get(name, {})
         rows[name] = {key: value for key, value in flat(values).items() if not key.startswith("measured_on")}
+        if stage == "time":  # of each setting the median alone
+            rows[name] = {key: value for key, value in rows[name].items() if key.endswith((".median_ms", ".ratio"))}
     return html_table({"train": "Training", "time": "Milliseconds of single images"}[stage], rows)
 
 

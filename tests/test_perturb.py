@@ -32,7 +32,7 @@ def params(tmp_path, monkeypatch):
     monkeypatch.setattr(
         stage, "load_classifier", lambda folder: (LooksAtTheCorner(), {"classes": ["good", "defective"]})
     )
-    params = replace(real, perturb=replace(real.perturb, tiles=2, steps=4, resamples=100, batch=3))
+    params = replace(real, perturb=replace(real.perturb, tiles=2, steps=4, batch=3))
     write_tiles(params)
     images = np.zeros((8, PX, PX, 3), np.uint8)
     images[:, :4, :4] = 255
@@ -62,10 +62,23 @@ def test_the_map_that_marks_what_the_model_uses_is_faithful_and_the_other_is_not
     assert wrong["kept"] == pytest.approx(0, abs=1e-4)  # another corner stays
     own = result()["cam"]["mean"]
     assert own["sufficiency"]["value"] == pytest.approx(0.5, abs=1e-4)
-    assert own["sufficiency"]["low"] is None  # both tiles are of one image
+    assert (own["sufficiency"]["low"], own["sufficiency"]["clusters"]) == (None, 1)  # both tiles are of one image
     assert own["undefined"] == 0
     assert result()["tiles"] == 2
     assert line.startswith("perturb net, cam, 2 tiles, mean: deletion ")
+
+
+@pytest.mark.parametrize(("cluster", "column"), [("image", "source"), ("group", "group")])
+def test_intervals_are_of_the_clusters_that_rank_names(params, cluster, column):
+    path = score.tiles_folder(params.dataset.name) / "index.parquet"
+    index = pd.read_parquet(path)
+    index[column] = index["tile_id"]  # each tile a cluster by that name, all together by the other
+    index.to_parquet(path)
+    for rank_by in ("image", "group"):
+        stage.perturb(replace(params, rank=replace(params.rank, cluster=rank_by)), "net")
+        own = result()["cam"]["mean"]["deletion"]
+        assert own["clusters"] == (2 if rank_by == cluster else 1)
+        assert (own["low"] is None) == (rank_by != cluster)
 
 
 def test_curves_are_written_for_the_map_and_the_random_one(params):

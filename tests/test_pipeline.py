@@ -125,10 +125,11 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
-        ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN) | LAST),
+        ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN, "time") | LAST),
         ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | LAST),
         ("perturb.steps", 3, of_models("perturb") | LAST),
         ("rank.truth", "exact", LAST),
+        ("rank.cluster", "image", of_models("perturb") | LAST),
         ("time.repeats", 3, of_models("time") | LAST),  # latency is half of the Pareto front
         ("runtime.workers", 1, of_models("time") | LAST),
         ("model.lr", 0.01, AFTER_TUNE),

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from stages import rank as stage
-from stages.datasets.scores import Row, write_scores
+from stages.metrics.clusters import ratio_parts
+from stages.metrics.intervals import Jackknife, shares_of
+from stages.metrics.table import METRICS
 from stages.runtime.errors import InputError
 from stages.runtime.params import Model, read_params
 from stages.runtime.records import write_json
-
-TILES = [f"board{n}.jpg@{x},0" for n in range(4) for x in range(2)]
+from tests.rank_records import BOARDS, TILES, WOBBLE, pooled_f1, tiles, write_all, write_model
 
 
 @pytest.fixture
@@ -31,46 +32,6 @@ def with_rank(params, **changes):
     return replace(params, rank=replace(params.rank, **changes))
 
 
-def tiles(hits, tp):
-    """Eight tiles of 100 px, two a board: 10 px of truth each, `tp` of them found and as many false alarms."""
-    count = len(TILES)
-    counts = {"tp": tp, "fp": tp, "fn": 10 - tp, "tn": 90 - tp}
-    columns = {name: np.full(count, value) for name, value in counts.items()}
-    return columns | {"pointing_game": np.array(hits, float)}
-
-
-def write_model(model, rows, family, truths=("boxes",), ids=TILES, latency_ms=10.0, gain=0.1):
-    index = pd.DataFrame({"tile_id": ids, "source": [name.split("@")[0] for name in ids], "group": "g"})
-    index["group"] = [name[:6] for name in ids]
-    own = "cam" if family == "cnn" else "rollout"
-    described, tables = {}, []
-    for name, columns in rows.items():
-        fusion = name.split("_")[-1] if name.startswith("rollout") else name
-        is_own = name.startswith(own)
-        described[name] = Row(
-            name.split("_")[0] if is_own else name, fusion, 0.0, 0, False, is_own, dict.fromkeys(truths, True)
-        )
-        tables += [pd.DataFrame(columns)[: len(ids)].assign(truth=truth, row=name, tile_id=ids) for truth in truths]
-    table = pd.concat(tables) if tables else None
-    write_scores(stage.scores_folder(model), table, index.assign(defective=True), described, next(iter(rows), ""))
-    write_json(stage.metrics_file("time", model), {model: {own: {"median_ms": latency_ms}}})
-    areas = {"deletion": 0.5 - gain, "random_deletion": 0.5, "insertion": 0.5 + gain, "random_insertion": 0.5}
-    path = stage.perturb_file(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.concat([index.assign(fill=fill, best=True, **areas) for fill in ("mean", "blur")]).to_parquet(path)
-
-
-def write_all(**options):
-    write_model("full", {"cam": tiles([1, 0] * 4, 4)}, "cnn", latency_ms=10.0, **options)
-    write_model("down", {"cam": tiles([1] * 8, 5), "gradcam": tiles([0] * 8, 9)}, "cnn", latency_ms=12.0, **options)
-    rows = {
-        "rollout_min": tiles([math.nan] * 8, 2),
-        "rollout_mean": tiles([1, 0, 0, 0] * 2, 4),
-        "rollout_max": tiles([0] * 8, 3),
-    }
-    write_model("deit", rows, "vit", latency_ms=11.0, gain=0.2, **options)
-
-
 def ranking():
     return json.loads(stage.RANK_METRICS.read_text())
 
@@ -80,67 +41,83 @@ def lines(path):
         return list(csv.DictReader(file))
 
 
+def rank_line(model, metric):
+    return next(row for row in lines(stage.RANK_PLOT) if (row["model"], row["metric"]) == (model, metric))
+
+
 def test_ranks_verdict_and_plots(params):
     write_all()
     line = stage.rank(params)
     result = ranking()
     down = result["cnn"]["down"]
     assert (down["ranks"], down["average_rank"], down["undefined"]) == ({"f1": 1, "pointing_game": 1}, 1.0, 0)
-    assert (down["average_rank_low"], down["average_rank_high"], down["best_probability"]) == (1.0, 1.0, 1.0)
-    assert (down["seeds"], down["beats_controls"]) == (1, True)
-    assert result["cnn"]["full"]["best_probability"] == 0.0
+    ends = (down["average_rank_low_in_resamples"], down["average_rank_high_in_resamples"])
+    assert (*ends, down["best_in_resamples"], down["clusters"]) == (1.0, 1.0, 1.0, BOARDS)
+    assert (down["seeds"], down["beats_controls"], down["seeds_that_beat_controls"]) == (1, True, 1)
+    assert result["cnn"]["full"]["best_in_resamples"] == 0.0
     assert set(result["vit"]) == {"deit_fmin", "deit_fmean", "deit_fmax"}
     worst = result["vit"]["deit_fmin"]
     assert (worst["ranks"], worst["undefined"]) == ({"f1": 3, "pointing_game": 3}, 1)
-    assert worst["best_probability_overall"] == 0.0
-    f1 = {tp: 2 * tp / (2 * tp + 10) for tp in (4, 5)}  # 2 tp / (2 tp + fp + fn)
+    assert worst["best_overall_in_resamples"] == 0.0
     verdict = result["verdict"]
     assert (verdict["best_cnn"], verdict["best_vit"], verdict["truth"]) == ("down", "deit_fmean", "boxes")
+    assert (verdict["best"], verdict["best_by"]) == ("down", "average_rank")
     assert verdict["improvement_percent"]["pointing_game"] == 300.0
-    apart = verdict["cnn_minus_vit"]["boxes"]["f1"]
-    # all tiles are alike, so no resample differs
-    assert apart["value"] == apart["low"] == apart["high"] == pytest.approx(f1[5] - f1[4], abs=1e-5)
-    assert (apart["better"], apart["cnn_wins_probability"]) == ("cnn", 1.0)
+    against = verdict["cnn_minus_vit"]["boxes"]
+    assert (against["cnn"], against["vit"]) == ("down", "deit_fmean")
+    apart = against["f1"]
+    assert (apart["cnn_value"], apart["vit_value"]) == pytest.approx((0.5, pooled_f1(4)), abs=1e-5)
+    assert apart["value"] == pytest.approx(0.5 - pooled_f1(4), abs=1e-5)
+    assert apart["low"] < apart["value"] < apart["high"]
+    assert (apart["better"], apart["clusters"]) == ("cnn", BOARDS)
+    assert 0.975 < apart["cnn_wins_probability"] < 1
     assert line.startswith(
         "rank by boxes: best CNN down (average rank 1.00 of 2); best ViT deit_fmean (average rank 1.00 of 3); "
-        "down - deit_fmean against boxes: f1 +0.056 [+0.056, +0.056], pointing_game +0.750 ["
+        "down - deit_fmean against boxes: f1 +0.056 ["
     )
-    assert "undefined values, ranked last: 1" in line
+    assert f"] (clusters: {BOARDS}); undefined values, ranked last: 1; gain over random" in line
 
-    rows = lines(stage.RANK_PLOT)
-    assert len(rows) == 5 * 3
-    assert rows[0] == {
-        "family": "cnn",
-        "model": "down",
-        "metric": "f1",
-        "rank": "1",
-        "value": "0.5",
-        "low": "0.5",
-        "high": "0.5",
-        "between_seeds": "",
-    }
-    assert (rows[2]["metric"], rows[2]["rank"], rows[2]["low"], rows[2]["high"]) == ("average", "1.0", "1.0", "1.0")
-    undefined = next(row for row in rows if row["model"] == "deit_fmin" and row["metric"] == "pointing_game")
-    assert (undefined["value"], undefined["low"]) == ("", "")
-    assert len(lines(stage.TRUTHS_PLOT)) == 5 * 2
+    assert len(lines(stage.RANK_PLOT)) == 5 * 3
+    first = rank_line("down", "f1")
+    assert (first["family"], first["rank"], first["value"], first["between_seeds"]) == ("cnn", "1", "0.5", "")
+    assert float(first["low"]) < 0.5 < float(first["high"]) and first["clusters"] == str(BOARDS)
+    average = rank_line("down", "average")
+    assert (average["rank"], average["low"], average["high"], average["value"]) == ("1.0", "1.0", "1.0", "")
+    undefined = rank_line("deit_fmin", "pointing_game")
+    assert (undefined["value"], undefined["low"], undefined["clusters"]) == ("", "", "0")
+    truths = lines(stage.TRUTHS_PLOT)
+    assert len(truths) == 5 * 2 and {row["clusters"] for row in truths} == {"0", str(BOARDS)}
 
 
-def test_intervals_are_of_clusters(params):
-    """Boards 0 and 2 always hit, 1 and 3 never: two tiles of a board add no certainty."""
-    write_all()
-    write_model("full", {"cam": tiles([1, 1, 0, 0] * 2, 4)}, "cnn")
-    stage.rank(with_rank(params, resamples=2000))
-    row = next(r for r in lines(stage.RANK_PLOT) if r["model"] == "full" and r["metric"] == "pointing_game")
-    assert (float(row["low"]), float(row["value"]), float(row["high"])) == (0.0, 0.5, 1.0)  # 1 in 16 draws has none
+@pytest.mark.parametrize(("cluster", "names"), [("image", TILES), ("group", [name[:6] for name in TILES])])
+def test_intervals_are_of_the_clusters_that_params_name(params, cluster, names):
+    """Boards 0, 2 and 4 always hit, the others never: two tiles of a board add no certainty, two images do."""
+    hits = [1, 1, 0, 0] * 3
+    for model in ("full", "down", "deit"):
+        row = "rollout_mean" if model == "deit" else "cam"
+        write_model(model, {row: tiles(hits, 4)}, "vit" if model == "deit" else "cnn")
+        path = stage.scores_folder(model) / "index.parquet"
+        pd.read_parquet(path).assign(source=TILES).to_parquet(path)  # each tile an image of its own
+    stage.rank(with_rank(params, cluster=cluster))
+    parts = ratio_parts(names, hits, np.ones(12))
+    low, high = Jackknife(np.asarray(0.5), parts.without_each(), shares_of(parts.weights)).interval()
+    row = rank_line("full", "pointing_game")
+    assert (float(row["low"]), float(row["high"])) == pytest.approx((float(low), float(high)), abs=1e-5)
+    assert int(row["clusters"]) == len(set(names))
 
 
-def test_one_cluster_gives_no_interval(params):
-    write_all(ids=TILES[:2])
+@pytest.mark.parametrize(("count", "better"), [(1, "too few"), (4, "too few"), (5, "cnn")])
+def test_few_clusters_name_no_winner(params, count, better):
+    write_all(ids=TILES[: 2 * count])
     line = stage.rank(params)
-    assert ranking()["cnn"]["down"]["average_rank_low"] is None
-    assert ranking()["cnn"]["down"]["best_probability"] is None
-    assert ranking()["verdict"]["cnn_minus_vit"]["boxes"]["f1"]["better"] == "undecided"
-    assert "[+nan, +nan]" in line
+    down, apart = ranking()["cnn"]["down"], ranking()["verdict"]["cnn_minus_vit"]["boxes"]["pointing_game"]
+    assert (apart["better"], apart["clusters"]) == (better, count)
+    assert (apart["low"] is None) == (count == 1)
+    for name in ("average_rank_low_in_resamples", "best_in_resamples", "best_overall_in_resamples"):
+        assert (down[name] is None) == (count < 5)
+    assert ("too few to name the better one: below 5" in line) == (count < 5)
+    assert ("no interval" in line) == (count == 1)
+    assert {row["told_apart"] for row in lines(stage.LATENCY_PLOT)} >= ({"too few"} if count < 5 else {"yes"})
 
 
 def test_both_truths_stand_side_by_side(params):
@@ -155,20 +132,100 @@ def test_every_method_of_every_model_where_wanted(params):
     write_all()
     stage.rank(with_rank(params, methods="all"))
     assert set(ranking()["cnn"]) == {"full", "down", "down_gradcam"}
-    assert ranking()["cnn"]["down_gradcam"]["latency_ms"] is None  # the time stage did not measure it
+    assert ranking()["cnn"]["down_gradcam"]["latency_ms"] == 15.0
+
+
+def test_every_score_of_the_table_can_be_ranked_by_with_an_interval(params):
+    rng = np.random.default_rng(0)
+    means = [name for name in METRICS if name.startswith(("pointing", "weighting", "tile"))]
+    for model, lead in (("full", 1), ("down", 3)):
+        bins = np.arange(16)
+        inside = rng.integers(0, 9, (BOARDS, 16)) + lead * bins
+        columns = {part + name: own for name, own in tiles([1], lead).items() for part in ("", "validation_")}
+        columns |= {name: 0.1 * lead + 0.05 * rng.random(len(TILES)) for name in means}
+        outside = rng.integers(20, 40, (BOARDS, 16))
+        write_model(model, {"cam": columns}, "cnn", histograms={"cam": (inside.astype(float), outside.astype(float))})
+    models = {"full": Model("cnn"), "down": Model("cnn")}
+    stage.rank(replace(with_rank(params, metrics=tuple(METRICS)), models=models))
+    assert set(ranking()["cnn"]["down"]["ranks"]) == set(METRICS)
+    for metric in METRICS:
+        row = rank_line("down", metric)
+        assert 0 <= float(row["low"]) < float(row["value"]) < float(row["high"]) <= 1, metric
+        assert row["clusters"] == str(BOARDS)
+
+
+def test_an_entry_compares_the_same_two_rows_throughout(params):
+    """A ViT row that no one ranks first wins a metric: the entry does not mix it in."""
+    write_all()
+    write_model("deit", {"rollout_mean": tiles([1], 4), "rollout_max": tiles([0], 8)}, "vit")
+    stage.rank(params)
+    apart = ranking()["verdict"]["cnn_minus_vit"]["boxes"]
+    assert (apart["cnn"], apart["vit"]) == ("down", "deit_fmax")  # equal average ranks: F1 decides
+    own = apart["f1"]
+    assert (own["better"], own["cnn_wins_probability"] < 0.025) == ("vit", True)
+    own = apart["pointing_game"]  # the ViT's other row hits as often as the CNN; this one never does
+    assert (own["better"], own["vit_value"], own["cnn_wins_probability"] > 0.975) == ("cnn", 0.0, True)
+
+
+def test_best_is_by_average_rank_everywhere(params):
+    """`full` leads in the first metric alone, `down` in two of three; of the ViT, min leads in the first alone."""
+    near = ("pointing_game_near", "pointing_game")
+
+    def rows(**of):
+        return {name: own | {near[0]: own[near[1]]} for name, own in of.items()}
+
+    write_model("full", rows(cam=tiles([1, 0], 6)), "cnn")
+    write_model("down", rows(cam=tiles([1], 5)), "cnn")
+    write_model("deit", rows(rollout_min=tiles([0], 4), rollout_max=tiles([1, 0, 0, 0], 3)), "vit")
+    stage.rank(with_rank(params, metrics=("f1", *near)))
+    verdict, standing = ranking()["verdict"], lines(stage.LATENCY_PLOT)
+    assert (verdict["best"], verdict["best_cnn"], verdict["best_vit"]) == ("down", "down", "deit_fmax")
+    assert [row["model"] for row in sorted(standing, key=lambda row: row["place"])] == [
+        *("down", "full", "deit_fmax", "deit_fmin")
+    ]
+    assert {row["model"] for row in standing if row["best_of_classifier"] == "1"} == {"full", "down", "deit_fmax"}
+    full = next(row for row in standing if row["model"] == "full")
+    assert float(full["behind"]) == pytest.approx(0.5 - pooled_f1(6), abs=2e-5)  # in F1 it is ahead
+
+
+def seeds(params):
+    models = {"full": Model("cnn"), "down": Model("cnn"), "again": Model("cnn", of="down"), "deit": Model("vit")}
+    return replace(params, models=models)
 
 
 def test_seeds_are_averaged_and_their_spread_is_told(params):
     write_all()
-    write_model("again", {"cam": tiles([0] * 8, 5)}, "cnn")
-    models = {"full": Model("cnn"), "down": Model("cnn"), "again": Model("cnn", of="down"), "deit": Model("vit")}
-    stage.rank(replace(params, models=models))
+    write_model("again", {"cam": tiles([0], 5)}, "cnn", latency_ms=20.0, beats=False, gain=0.3)
+    stage.rank(seeds(params))
     assert set(ranking()["cnn"]) == {"full", "down"}
-    assert ranking()["cnn"]["down"]["seeds"] == 2
-    row = next(r for r in lines(stage.RANK_PLOT) if r["model"] == "down" and r["metric"] == "pointing_game")
+    down = ranking()["cnn"]["down"]
+    assert (down["seeds"], down["beats_controls"], down["seeds_that_beat_controls"]) == (2, False, 1)
+    assert down["latency_ms"] == 16.0  # the median of 12 and 20
+    row = rank_line("down", "pointing_game")
     assert (float(row["value"]), float(row["between_seeds"])) == (0.5, pytest.approx(math.sqrt(0.5), abs=1e-5))
+    faithful = ranking()["faithfulness"]["deletion_mean"]
+    assert faithful["cnn_value"] == pytest.approx((0.1 + (0.1 + 0.3) / 2) / 2)  # of each model the mean of its seeds
+    standing = next(row for row in lines(stage.LATENCY_PLOT) if row["model"] == "down")
+    assert (standing["seeds"], standing["beats_controls"], standing["latency_ms"]) == ("2", "1", "16.0")
     with pytest.raises(InputError, match=r"data/scores/again: has no gradcam, which down has; explain it again"):
-        stage.rank(with_rank(replace(params, models=models), methods="all"))
+        stage.rank(with_rank(seeds(params), methods="all"))
+
+
+def test_each_row_has_the_time_of_its_own_setting(params):
+    write_all()
+    stage.rank(params)
+    assert {name: row["latency_ms"] for name, row in ranking()["vit"].items()} == {
+        "deit_fmin": 13.0,
+        "deit_fmean": 11.0,
+        "deit_fmax": 14.0,
+    }
+    times = json.loads(stage.metrics_file("time", "deit").read_text())
+    times["deit"]["settings"]["rollout"]["max"] = {"0": {"median_ms": 9.0}}  # of another discard ratio
+    write_json(stage.metrics_file("time", "deit"), times)
+    with pytest.raises(
+        InputError, match=r"time/deit.json: nothing measured of rollout, fusion max, discard 0.5 .*run the time stage"
+    ):
+        stage.rank(params)
 
 
 def test_the_pareto_front(params):
@@ -184,21 +241,16 @@ def test_quality_against_time(params):
     stage.rank(params)
     rows = [row for row in lines(stage.LATENCY_PLOT) if row["truth"] == "boxes"]
     assert [row["model"] for row in rows] == ["full", "down", "deit_fmin", "deit_fmean", "deit_fmax"]
+    assert [row["place"] for row in rows] == ["2", "1", "5", "3", "4"]
     front = {row["model"] for row in rows if row["on_front"] == "1"}
     assert front == {n for own in ("cnn", "vit") for n, row in ranking()[own].items() if row["on_pareto_front"]}
     assert {row["model"] for row in rows if row["best_of_classifier"] == "1"} == {"full", "down", "deit_fmean"}
-    f1 = {tp: 2 * tp / (2 * tp + 10) for tp in (4, 5)}
     full = rows[0]
-    assert (full["classifier"], full["explanation"], full["metric"], full["latency_ms"]) == (
-        "full",
-        "cam",
-        "f1",
-        "10.0",
-    )
-    assert float(full["value"]) == pytest.approx(f1[4], abs=1e-5)
-    # all tiles are alike, so no resample differs
-    assert {float(full[name]) for name in ("behind", "behind_low", "behind_high")} == {round(f1[5] - f1[4], 5)}
-    assert rows[1]["behind"] == "0.0"
+    about = tuple(full[name] for name in ("classifier", "explanation", "metric", "latency_ms", "clusters"))
+    assert about == ("full", "cam", "f1", "10.0", str(BOARDS))
+    assert float(full["value"]) == pytest.approx(pooled_f1(4), abs=1e-5)
+    assert float(full["behind"]) == pytest.approx(0.5 - pooled_f1(4), abs=2e-5)
+    assert (rows[1]["behind"], rows[1]["behind_low"], rows[1]["told_apart"]) == ("0.0", "0.0", "")
     assert len(lines(stage.LATENCY_PLOT)) == 2 * len(rows)
 
 
@@ -206,15 +258,21 @@ def test_faithfulness_of_the_families_and_flips_with_the_fill(params):
     write_all()
     line = stage.rank(params)
     faithful = ranking()["faithfulness"]
-    assert faithful["deletion_mean"]["cnn"] == pytest.approx(0.1)
-    assert faithful["deletion_mean"]["vit"] == pytest.approx(0.2)
-    assert faithful["deletion_mean"]["better"] == "vit"
-    assert faithful["fill_flips_order"] == {"deletion": False, "insertion": False}
-    assert line.endswith("the fill flips nothing")
+    assert (faithful["cnn"], faithful["vit"]) == ("full, down", "deit")
+    own = faithful["deletion_mean"]
+    assert (own["cnn_value"], own["vit_value"]) == pytest.approx((0.1, 0.2))
+    assert faithful["fill_flips_order"] == {"deletion": "undecided", "insertion": "undecided"}  # boards agree exactly
     table = pd.read_parquet(stage.perturb_file("deit"))
-    table.loc[table["fill"] == "blur", "deletion"] = 0.49
+    blur = (table["fill"] == "blur").to_numpy()
+    unlike = np.tile(0.01 * WOBBLE, 2)[::-1]
+    table["deletion"] = np.where(blur, 0.7, 0.3) + unlike
+    table["insertion"] = 0.7 + unlike
     table.to_parquet(stage.perturb_file("deit"))
-    assert stage.rank(params).endswith("the fill flips deletion")
+    line = stage.rank(params)
+    faithful = ranking()["faithfulness"]
+    assert [faithful[f"deletion_{fill}"]["better"] for fill in ("mean", "blur")] == ["vit", "cnn"]
+    assert faithful["fill_flips_order"] == {"deletion": "yes", "insertion": "no"}
+    assert line.endswith("the fill flips it: deletion yes, insertion no")
     table.iloc[1:].to_parquet(stage.perturb_file("deit"))
     with pytest.raises(InputError, match=r"data/perturb/deit.parquet: other tiles than the other models'"):
         stage.rank(params)
@@ -226,8 +284,8 @@ def test_a_family_without_models_and_one_with_one(params):
     assert ranking()["cnn"]["down"]["average_rank"] == 1.0
     assert ranking()["vit"] == {}
     sentence = "best CNN down (average rank 1.00 of 1); no ViT to rank"
-    expected = {"truth": "boxes", "best_cnn": "down", "best_vit": None, "sentence": sentence}
-    assert ranking()["verdict"] == expected
+    best = {"best": "down", "best_by": "average_rank", "best_cnn": "down", "best_vit": None}
+    assert ranking()["verdict"] == {"truth": "boxes", **best, "sentence": sentence}
     assert line == f"rank by boxes: {sentence}"
 
 
@@ -236,34 +294,6 @@ def test_a_data_set_with_labels_only_has_nothing_to_rank_but_faithfulness(params
     line = stage.rank(params)
     assert "no annotated area" in line and "gain over random" in line
     assert ranking()["cnn"] == {}
-    assert ranking()["faithfulness"]["deletion_mean"]["better"] == "vit"
-    assert stage.RANK_PLOT.read_text() == "family,model,metric,rank,value,low,high,between_seeds\n"
+    assert ranking()["faithfulness"]["deletion_mean"]["vit_value"] == pytest.approx(0.2)
+    assert stage.RANK_PLOT.read_text() == "family,model,metric,rank,value,low,high,clusters,between_seeds\n"
     assert lines(stage.TRUTHS_PLOT) == lines(stage.LATENCY_PLOT) == []
-
-
-def test_bad_input_is_named(params):
-    with pytest.raises(InputError, match=r"data/scores/full/rows.json: missing; run the stage"):
-        stage.rank(params)
-    write_all()
-    with pytest.raises(InputError, match=r"rank.metrics has 'dice'; known: f1, precision"):
-        stage.rank(with_rank(params, metrics=("f1", "dice")))
-    with pytest.raises(InputError, match=r"rank.truth is 'exact', but .*full has only boxes; use -S rank.truth=boxes"):
-        stage.rank(with_rank(params, truth="exact"))
-    stage.perturb_file("down").unlink()
-    with pytest.raises(InputError, match=r"data/perturb/down.parquet: missing; run the perturb stage"):
-        stage.rank(params)
-    write_all()
-    write_json(stage.metrics_file("time", "full"), {"other": {}})
-    with pytest.raises(InputError, match=r"time/full.json: not as time writes it"):
-        stage.rank(params)
-    write_all()
-    write_model("down", {"cam": tiles([1] * 8, 5)}, "cnn", ids=TILES[:6])
-    with pytest.raises(
-        InputError, match=r"data/scores/down: scored on 6 tiles against boxes, but data/scores/full on 8"
-    ):
-        stage.rank(params)
-    table = pd.read_parquet(stage.scores_folder("down") / "tiles.parquet")
-    table[1:].to_parquet(stage.scores_folder("down") / "tiles.parquet")
-    with pytest.raises(InputError, match=r"data/scores/down: cam against boxes has other tiles than index.parquet"):
-        stage.rank(params)
-    assert not stage.RANK_METRICS.exists()

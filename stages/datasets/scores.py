@@ -23,6 +23,7 @@ from stages.runtime.errors import InputError
 from stages.runtime.records import new_folder, read_json, write_json
 
 AGAIN = "run the score stage again"
+CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names the cluster of a tile
 HISTOGRAMS, ROWS = "histograms.parquet", "rows.json"
 KEYS = ("truth", "row", "tile_id")
 HISTOGRAM_KEYS = ("truth", "row", "scale", "source")

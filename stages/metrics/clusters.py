@@ -47,8 +47,13 @@ class ClusterParts:
 
     names: NDArray  # (C,) of the clusters, sorted
     value: float  # over all tiles
-    adds: NDArray[np.bool_]  # (C,) whether the cluster adds to what the score is defined by; with one, nothing varies
+    weights: Floats  # (C,) how much of what the score averages over is the cluster's: pixels or tiles, 0: nothing
     _scores: Callable[[Floats], Floats]
+
+    @property
+    def adds(self) -> NDArray[np.bool_]:
+        """(C,) whether the cluster adds to what the score is defined by; with one, nothing varies."""
+        return self.weights > 0
 
     def scores(self, weights: ArrayLike) -> Floats:
         """Return (R,) the metric in each of R resamples, NaN where it is undefined.
@@ -85,9 +90,13 @@ def cluster_parts(metric: str, kept: Kept, truth: str, row: str, cluster: str) -
         names, codes = np.unique(sources if of is None else of.loc[sources].to_numpy(), return_inverse=True)
         sums = Histograms(*(_sums(parts[name], codes, len(names)) for name in ("inside", "outside", "regions")))
         return _of_histograms(names, own, sums, kept.pooled(truth, row)[metric])
-    names, codes = np.unique(tiles[cluster].to_numpy(), return_inverse=True)
-    above, below = (_sums(part, codes, len(names)) for part in tile_sums(metric, kept.columns(truth, row)))
-    return _of_ratio(names, above, below)
+    return ratio_parts(tiles[cluster], *tile_sums(metric, kept.columns(truth, row)))
+
+
+def ratio_parts(clusters: ArrayLike, above: ArrayLike, below: ArrayLike) -> ClusterParts:
+    """Take a ratio of two sums over n tiles apart: numerators and denominators (n,), and the tiles' clusters (n,)."""
+    names, codes = np.unique(np.asarray(clusters), return_inverse=True)
+    return _of_ratio(names, *(_sums(np.asarray(part), codes, len(names)) for part in (above, below)))
 
 
 def tile_sums(metric: str, columns: Mapping[str, NDArray]) -> tuple[Floats, Floats]:
@@ -116,8 +125,7 @@ def _of_ratio(names: NDArray, above: Floats, below: Floats) -> ClusterParts:
         over, under = weights @ above, weights @ below
         return np.divide(over, under, out=np.full(len(weights), np.nan), where=under != 0)
 
-    adds = np.asarray(below, bool)
-    return ClusterParts(names, float(scores(np.ones((1, len(names))))[0]), adds, scores)
+    return ClusterParts(names, float(scores(np.ones((1, len(names))))[0]), below, scores)
 
 
 def _of_histograms(names: NDArray, metric: PixelHistograms, sums: Histograms, exact: float) -> ClusterParts:
@@ -131,7 +139,7 @@ def _of_histograms(names: NDArray, metric: PixelHistograms, sums: Histograms, ex
         found = np.concatenate([coarse(piece) for piece in pieces]) if pieces else np.empty(0)
         return np.clip(found + missed, 0, 1)
 
-    return ClusterParts(names, exact, sums.inside.any(axis=1), scores)
+    return ClusterParts(names, exact, sums.inside.sum(axis=1), scores)
 
 
 def _sums(values: NDArray, codes: NDArray[np.intp], count: int) -> Floats:

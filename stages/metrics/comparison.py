@@ -1,4 +1,4 @@
-"""Scores of several explanations on the same tiles, with the resamples that say how sure their differences are."""
+"""Scores of several explanations on the same tiles, and how sure their differences are."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,129 +7,180 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.clusters import tile_sums
-from stages.metrics.intervals import Bootstrap, best_shares, percentile_interval, ratio_of_sums
-from stages.metrics.ranking import average_ranks
+from stages.metrics.clusters import ClusterParts
+from stages.metrics.intervals import (
+    MIN_CLUSTERS,
+    UNIT,
+    Jackknife,
+    resampled_range,
+    shares_of,
+)
+from stages.metrics.ranking import average_ranks, best_rows
+
+TOO_FEW, UNDECIDED = "too few", "undecided"
 
 Floats = NDArray[np.float64]
-Columns = Mapping[str, NDArray]  # what each of n tiles adds: counts in pixels, and scores of single tiles
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """M rows in K metrics."""
+    """M rows in K metrics, each the mean over the row's training seeds.
 
-    values: Floats  # (M, K) the mean over a row's training seeds
-    resampled: Floats  # (R, M, K) the same in every resample of clusters
+    Intervals say how the scores of these trained models vary with the test tiles; how they vary with the training is
+    `between_seeds`.
+    """
+
+    scores: Jackknife  # (M, K)
+    resampled: Floats  # (R, M, K) in every resample of clusters, for ranks
     between_seeds: Floats  # (M, K) standard deviation over training seeds (n - 1); NaN for a single one
 
     @property
-    def interval(self) -> tuple[Floats, Floats]:
-        """Low and high end of each value's 95% interval, (M, K) each."""
-        low, high = percentile_interval(self.resampled.reshape(len(self.resampled), -1))
-        return low.reshape(self.values.shape), high.reshape(self.values.shape)
+    def values(self) -> Floats:
+        """(M, K)."""
+        return self.scores.values
+
+    @property
+    def clusters(self) -> int:
+        """In how many clusters there is something to score: of the metric that has the fewest."""
+        return int(self.scores.clusters.max(axis=0).min()) if self.values.size else 0
 
 
 @dataclass(frozen=True)
-class Certainty:
-    """What the resamples say of the average rank of M rows."""
+class RankCertainty:
+    """How ranks vary between resamples of clusters; all NaN with fewer than `MIN_CLUSTERS`.
 
-    low: Floats  # (M,) 95% interval of the average rank
+    Shares of resamples, not probabilities: with a dozen clusters they are surer than new boards would make them.
+    """
+
+    low: Floats  # (M,) between which average ranks the middle 95% of the resamples are
     high: Floats
-    best: Floats  # (M,) probability of having the lowest average rank; shared where rows tie
+    best: Floats  # (M,) share of resamples in which the row is the best by `best_rows`; rows that tie share one
 
 
 @dataclass(frozen=True)
 class Contest:
-    """One metric, CNN rows against ViT rows, on the same tiles."""
+    """One metric of the same CNN and the same ViT throughout, on the same tiles."""
 
     cnn: float
     vit: float
-    low: float  # 95% interval of cnn - vit, paired
+    low: float  # 95% interval of cnn - vit, paired; NaN with fewer than two clusters
     high: float
-    cnn_wins: float  # probability that the row that is best in a resample, whichever it is, is a CNN's
+    cnn_wins: float  # how surely the CNN's is higher: 0.975 where the interval just excludes 0
+    clusters: int
 
     @property
     def verdict(self) -> str:
-        """Return cnn | vit | undecided: which side of 0 the interval lies on; undecided where it is undefined."""
-        return "cnn" if self.low > 0 else "vit" if self.high < 0 else "undecided"
+        """Return cnn | vit (the interval lies on that side of 0) | undecided | too few (clusters to name a winner)."""
+        if self.clusters < MIN_CLUSTERS:
+            return TOO_FEW
+        return "cnn" if self.low > 0 else "vit" if self.high < 0 else UNDECIDED
+
+    @property
+    def content(self) -> dict[str, float | int | str]:
+        """Return what metrics/rank.json says of it; all of the same two sides."""
+        return {
+            "cnn_value": self.cnn,
+            "vit_value": self.vit,
+            "value": self.cnn - self.vit,
+            "low": self.low,
+            "high": self.high,
+            "clusters": self.clusters,
+            "cnn_wins_probability": self.cnn_wins,
+            "better": self.verdict,
+        }
+
+    def __str__(self) -> str:
+        """Return cnn - vit [low, high]."""
+        if math.isnan(self.cnn - self.vit):
+            return "undefined"
+        interval = "no interval" if math.isnan(self.low) else f"{self.low:+.3f}, {self.high:+.3f}"
+        return f"{self.cnn - self.vit:+.3f} [{interval}]"
 
 
-def estimate(rows: Sequence[Sequence[Columns]], metrics: Sequence[str], bootstrap: Bootstrap) -> Estimates:
-    """Score M rows in K metrics, on the tiles and on every resample of their clusters.
+@dataclass(frozen=True)
+class Behind:
+    """How far each of M rows is behind one of them, paired; 0 for that one itself."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    clusters: NDArray[np.int64]
+
+    @property
+    def told_apart(self) -> list[str]:
+        """Return yes (the interval excludes 0) | no | too few (clusters to say), for each row; "" where undefined."""
+        said = np.where((self.low > 0) | (self.high < 0), "yes", "no")
+        said = np.where(self.clusters < MIN_CLUSTERS, TOO_FEW, said)
+        return [str(own) for own in np.where(np.isnan(self.value), "", said)]
+
+
+def estimate(
+    rows: Sequence[Sequence[Sequence[ClusterParts]]], draws: Floats, bounds: tuple[float, float] = UNIT
+) -> Estimates:
+    """Score M rows in K metrics, on all tiles, without each cluster, and on every resample of the clusters.
 
     Args:
-        rows: for each row the columns of each of its training seeds, all for the same n tiles in the same order.
-        metrics: names of pixel scores or of columns.
-        bootstrap: of these n tiles; all rows share its resamples.
+        rows: of each row, of each of its training seeds, each metric; all of the same C clusters.
+        draws: (R, C) how often each cluster is in each resample; all rows share them.
+        bounds: lowest and highest value that the metrics can have.
     """
-    shape = (len(rows), len(metrics))
-    resamples = bootstrap.weights.shape[0]
-    values, spread = np.full(shape, math.nan), np.full(shape, math.nan)
-    resampled = np.full((resamples, *shape), math.nan)
-    for place, seeds in enumerate(rows):
-        # (seeds, K) and (R, seeds, K)
-        sums = [[tile_sums(metric, columns) for metric in metrics] for columns in seeds]
-        above, below = (np.stack([metric[part] for seed in sums for metric in seed], axis=1) for part in (0, 1))
-        by_seed = ratio_of_sums(above, below).reshape(len(seeds), -1)
-        values[place] = by_seed.mean(axis=0)
-        if len(seeds) > 1:
-            spread[place] = by_seed.std(axis=0, ddof=1)
-        resampled[:, place] = bootstrap.ratios(above, below).reshape(resamples, len(seeds), -1).mean(axis=1)
-    return Estimates(values, resampled, spread)
+    if not rows:
+        nothing = np.empty((0, 0))
+        return Estimates(Jackknife(nothing, nothing[None], nothing[None]), nothing[None], nothing)
+    scores, resampled, spread = [], [], []
+    for seeds in rows:
+        values = np.array([[own.value for own in seed] for seed in seeds])  # (seeds, K)
+        without, weights, drawn = (
+            np.stack([np.stack([part(own) for own in seed], axis=-1) for seed in seeds], axis=1)
+            for part in (ClusterParts.without_each, lambda own: own.weights, lambda own: own.scores(draws))
+        )
+        scores.append(Jackknife(values, without, shares_of(weights), bounds).mean(axis=0))
+        resampled.append(drawn.mean(axis=1))
+        spread.append(values.std(axis=0, ddof=1) if len(seeds) > 1 else np.full(values.shape[1], math.nan))
+    together = Jackknife(
+        np.stack([own.values for own in scores]),
+        np.stack([own.without for own in scores], axis=1),
+        np.stack([own.shares for own in scores], axis=1),
+        bounds,
+    )
+    return Estimates(together, np.stack(resampled, axis=1), np.stack(spread))
 
 
-def rank_certainty(resampled: Floats) -> Certainty:
-    """Rank the rows anew in every resample (R, M, K); NaN ranks last there as it does in the table.
-
-    All NaN where the resamples are undefined in every row and metric (a single cluster).
-    """
-    if not resampled.size or np.isnan(resampled).all():
-        nothing = np.full(resampled.shape[1], math.nan)
-        return Certainty(nothing, nothing, nothing)
-    ranks = average_ranks(resampled)
-    low, high = percentile_interval(ranks)
-    return Certainty(low, high, best_shares(-ranks))
+def rank_certainty(estimates: Estimates, rows: Sequence[int]) -> RankCertainty:
+    """Rank some of the rows anew in every resample; NaN ranks last there as it does in the table."""
+    if not len(rows) or estimates.clusters < MIN_CLUSTERS:
+        nothing = np.full(len(rows), math.nan)
+        return RankCertainty(nothing, nothing, nothing)
+    resampled = estimates.resampled[:, rows]
+    low, high = resampled_range(average_ranks(resampled))
+    best = best_rows(resampled)
+    return RankCertainty(low, high, (best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
-def behind_best(estimates: Estimates, metric: int) -> tuple[Floats, Floats, Floats]:
-    """Return how far each of M rows is behind the best one, and the 95% interval of that, paired; (M,) each.
-
-    0 for the best row itself (of equal ones the first); all NaN where no row has a score.
-    """
-    values, resampled = estimates.values[:, metric], estimates.resampled[:, :, metric]
-    if np.isnan(values).all():
-        nothing = np.full(len(values), math.nan)
-        return nothing, nothing, nothing
-    best = int(np.nanargmax(values))
-    low, high = percentile_interval(resampled[:, [best]] - resampled)
-    return values[best] - values, low, high
+def behind(estimates: Estimates, first: int, metric: int) -> Behind:
+    """Return how far each row is behind the row `first` in a metric; below 0 where it is ahead."""
+    own = estimates.scores[:, metric]
+    apart = own[[first]] - own
+    low, high = apart.interval()
+    low[first] = high[first] = apart.values[first]  # the row itself: surely the same
+    return Behind(apart.values, low, high, apart.clusters)
 
 
 def contest(estimates: Estimates, cnn: Sequence[int], vit: Sequence[int], metric: int) -> Contest:
-    """Compare the first CNN row with the first ViT row (the best ones, where rows are given best first).
+    """Compare the mean of CNN rows with the mean of ViT rows; of one row each, these two.
 
-    `cnn_wins` looks at all the rows: it picks the best anew in every resample, as one who ranks does. The two rows were
-    picked on the tiles that they are compared on, which flatters both; the interval does not know of that.
+    Rows that were picked because they are best on these tiles are flattered by that; the interval does not know of it.
     """
-    return _contest(estimates, cnn[:1], vit[:1], cnn, vit, metric)
+    sides = [estimates.scores[list(rows), metric].mean(axis=0) for rows in (cnn, vit)]
+    apart = sides[0] - sides[1]
+    low, high = apart.interval()
+    values = [float(side.values) for side in sides]
+    return Contest(values[0], values[1], float(low), float(high), float(apart.above_zero()), int(apart.clusters))
 
 
-def family_contest(estimates: Estimates, cnn: Sequence[int], vit: Sequence[int], metric: int) -> Contest:
-    """Compare the mean of all CNN rows with the mean of all ViT rows; `cnn_wins` as in `contest`."""
-    return _contest(estimates, cnn, vit, cnn, vit, metric)
-
-
-def _contest(
-    estimates: Estimates,
-    cnn: Sequence[int],
-    vit: Sequence[int],
-    all_cnn: Sequence[int],
-    all_vit: Sequence[int],
-    metric: int,
-) -> Contest:
-    values, resampled = estimates.values[:, metric], estimates.resampled[:, :, metric]
-    apart = resampled[:, cnn].mean(axis=1) - resampled[:, vit].mean(axis=1)
-    low, high = percentile_interval(apart[:, None])
-    wins = float(best_shares(resampled[:, [*all_cnn, *all_vit]])[: len(all_cnn)].sum())
-    return Contest(float(values[cnn].mean()), float(values[vit].mean()), float(low[0]), float(high[0]), wins)
+def contests_line(contests: Mapping[str, Contest]) -> str:
+    """Return contests by metric as text, with the least number of clusters that one of them rests on."""
+    said = ", ".join(f"{name.replace('_', ' ')} {own}" for name, own in contests.items())
+    clusters = min(own.clusters for own in contests.values())
+    few = f", too few to name the better one: below {MIN_CLUSTERS}" if clusters < MIN_CLUSTERS else ""
+    return f"{said} (clusters: {clusters}{few})"

@@ -15,12 +15,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from stages.metrics.intervals import Bootstrap, mean_sums, percentile_interval, ratio_of_sums
+from stages.metrics.clusters import ClusterParts, ratio_parts, tile_sums
+from stages.metrics.intervals import UNIT, Jackknife, shares_of
 
 FILLS = ("mean", "blur")
 GAINS = ("deletion", "insertion")
+GAIN_BOUNDS = (-1.0, 1.0)  # a gain is a difference of two areas in 0..1
+SHARE_BOUNDS = (0.0, math.inf)  # a region alone can be surer than the whole tile
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -104,14 +107,21 @@ def gain_over_random(areas: Any, curve: str) -> Floats:
     return -gain if curve == "deletion" else gain
 
 
-def order_flips(differences: Mapping[str, float], fills: Sequence[str]) -> dict[str, bool]:
-    """Return curve -> whether the sign of one family's lead over another depends on the fill.
+def order_flips(verdicts: Mapping[str, str], fills: Sequence[str]) -> dict[str, str]:
+    """Return curve -> yes | no | undecided: whether another family leads under another fill.
+
+    yes: one leads under one fill, the other under another; no: the same leads under all; undecided where neither can be
+    said, because a lead may be chance or the clusters are too few.
 
     Args:
-        differences: "<curve>_<fill>" -> lead of one family, for each of `GAINS` and `fills`; NaN leads nobody.
+        verdicts: "<curve>_<fill>" -> cnn | vit | anything else, for each of `GAINS` and `fills`.
     """
-    leads = {curve: [differences[f"{curve}_{fill}"] for fill in fills] for curve in GAINS}
-    return {curve: min(lead) < 0 < max(lead) for curve, lead in leads.items()}
+    flips = {}
+    for curve in GAINS:
+        leaders = [verdicts[f"{curve}_{fill}"] for fill in fills]
+        known = {"cnn", "vit"} & set(leaders)
+        flips[curve] = "yes" if len(known) == 2 else "no" if len(known) == 1 == len(set(leaders)) else "undecided"
+    return flips
 
 
 def perturbation_curves(
@@ -143,25 +153,33 @@ def kept_probability(pixels: Pixels, kept: Bools, fill: Pixels, predict: Predict
     return np.where(kept.any(axis=(1, 2)), predict(compose(kept, pixels, fill)), math.nan)
 
 
-def faithfulness_scores(columns: Mapping[str, Floats], bootstrap: Bootstrap) -> dict[str, dict[str, float]]:
-    """Summarise n tiles of one explanation under one fill, with 95% intervals.
+def gain_parts(areas: Any, curve: str, clusters: ArrayLike) -> ClusterParts:
+    """Take the mean gain over a random map (`gain_over_random`) apart by the clusters (n,) of the tiles."""
+    return ratio_parts(clusters, *tile_sums("gain", {"gain": gain_over_random(areas, curve)}))
+
+
+def faithfulness_scores(columns: Mapping[str, Floats], clusters: ArrayLike) -> dict[str, dict[str, float]]:
+    """Summarise n tiles of one explanation under one fill, with 95% intervals (`stages.metrics.intervals`).
 
     Args:
         columns: (n,) `probability` of the whole tiles; `deletion`, `insertion`, `kept` and the same of a random map
             under `random_...`.
+        clusters: (n,) name of each tile's cluster.
 
     Returns:
-        Score -> value, low, high: `deletion` and `insertion` (mean areas), `deletion_gain` and `insertion_gain` (over
-        the random map, higher is better), `sufficiency` = sum kept / sum probability over tiles with a region, and the
-        same of a random region of equal area, `random_sufficiency`.
+        Score -> value, low, high, clusters: `deletion` and `insertion` (mean areas), `deletion_gain` and
+        `insertion_gain` (over the random map, higher is better), `sufficiency` = sum kept / sum probability over tiles
+        with a region, and the same of a random region of equal area, `random_sufficiency`.
     """
-    sums = {name: mean_sums(columns[name][:, None]) for name in GAINS}
-    sums |= {f"{name}_gain": mean_sums(gain_over_random(columns, name)[:, None]) for name in GAINS}
+    parts = {name: (ratio_parts(clusters, *tile_sums(name, columns)), UNIT) for name in GAINS}
+    parts |= {f"{name}_gain": (gain_parts(columns, name, clusters), GAIN_BOUNDS) for name in GAINS}
     for name, kept in (("sufficiency", columns["kept"]), ("random_sufficiency", columns["random_kept"])):
         defined = ~np.isnan(kept)
-        sums[name] = np.where(defined, kept, 0.0)[:, None], np.where(defined, columns["probability"], 0.0)[:, None]
+        sums = np.where(defined, kept, 0.0), np.where(defined, columns["probability"], 0.0)
+        parts[name] = ratio_parts(clusters, *sums), SHARE_BOUNDS
     scores = {}
-    for name, (above, below) in sums.items():
-        low, high = percentile_interval(bootstrap.ratios(above, below))
-        scores[name] = {"value": float(ratio_of_sums(above, below)[0]), "low": float(low[0]), "high": float(high[0])}
+    for name, (own, bounds) in parts.items():
+        score = Jackknife(np.asarray(own.value), own.without_each(), shares_of(own.weights), bounds)
+        low, high = score.interval()
+        scores[name] = {"value": own.value, "low": float(low), "high": float(high), "clusters": int(score.clusters)}
     return scores

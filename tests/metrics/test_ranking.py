@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.metrics.ranking import competition_ranks, improvement_percent, rank_family
+from stages.metrics.ranking import (
+    best_rows,
+    competition_ranks,
+    improvement_percent,
+    in_one_order,
+    rank_family,
+)
 
 METRICS = ("f1", "precision", "jaccard", "accuracy", "recall", "pointing_game")
 
@@ -129,3 +135,24 @@ def test_a_family_of_one_and_of_none():
 def test_improvement_over_nothing_is_undefined():
     assert math.isnan(improvement_percent({"f1": 0.5}, {"f1": 0.0}, ("f1",))["f1"])
     assert math.isnan(improvement_percent({"f1": math.nan}, {"f1": 0.5}, ("f1",))["f1"])
+
+
+def test_the_best_row_of_resamples_is_the_first_of_the_family():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 3, (60, 4, 3)) / 2  # many ties
+    values[rng.random(values.shape) < 0.1] = math.nan
+    for own, best in zip(values, best_rows(values), strict=True):
+        table = {str(row): dict(zip("abc", scores, strict=True)) for row, scores in enumerate(own)}
+        first = rank_family(table, "abc")[0]
+        same = [row.name for row in rank_family(table, "abc") if row.ranks == first.ranks]
+        assert [str(row) for row in np.flatnonzero(best)] == same
+
+
+def test_families_in_one_order_keep_their_own():
+    cnn = {"a": {"f": 0.9, "p": 0.2}, "b": {"f": 0.5, "p": 0.1}}
+    vit = {"c": {"f": 0.8, "p": 0.8}, "d": {"f": 0.6, "p": 0.15}}
+    families = [rank_family(own, ("f", "p")) for own in (cnn, vit)]
+    # a and c win one each: the first metric decides; then c beats b in both, and so does d
+    assert in_one_order(families, ("f", "p")) == ["a", "c", "d", "b"]
+    assert in_one_order(families, ("p", "f")) == ["c", "a", "d", "b"]
+    assert in_one_order([families[0], []], ("f", "p")) == ["a", "b"]

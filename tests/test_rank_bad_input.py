@@ -1,0 +1,52 @@
+"""Stage rank refuses what it cannot rank in one line that says what to do."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from stages import rank as stage
+from stages.runtime.errors import InputError
+from stages.runtime.params import Model, read_params
+from stages.runtime.records import write_json
+from tests.rank_records import TILES, tiles, write_all, write_model
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    real = read_params()
+    monkeypatch.chdir(tmp_path)
+    models = {"full": Model("cnn"), "down": Model("cnn"), "deit": Model("vit")}
+    return with_rank(replace(real, models=models), truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
+
+
+def with_rank(params, **changes):
+    return replace(params, rank=replace(params.rank, **changes))
+
+
+def test_bad_input_is_named(params):
+    with pytest.raises(InputError, match=r"data/scores/full/rows.json: missing; run the stage"):
+        stage.rank(params)
+    write_all()
+    with pytest.raises(InputError, match=r"rank.metrics has 'dice'; known: f1, precision, .*aupro"):
+        stage.rank(with_rank(params, metrics=("f1", "dice")))
+    with pytest.raises(InputError, match=r"rank.truth is 'exact', but .*full has only boxes; use -S rank.truth=boxes"):
+        stage.rank(with_rank(params, truth="exact"))
+    stage.perturb_file("down").unlink()
+    with pytest.raises(InputError, match=r"data/perturb/down.parquet: missing; run the perturb stage"):
+        stage.rank(params)
+    write_all()
+    write_json(stage.metrics_file("time", "full"), {"other": {}})
+    with pytest.raises(InputError, match=r"time/full.json: nothing measured of cam"):
+        stage.rank(params)
+    write_all()
+    write_model("down", {"cam": tiles([1], 5)}, "cnn", ids=TILES[:6])
+    with pytest.raises(
+        InputError, match=r"data/scores/down: scored on 6 tiles against boxes, but data/scores/full on 12"
+    ):
+        stage.rank(params)
+    table = pd.read_parquet(stage.scores_folder("down") / "tiles.parquet")
+    table[1:].to_parquet(stage.scores_folder("down") / "tiles.parquet")
+    with pytest.raises(InputError, match=r"data/scores/down: cam against boxes has other tiles than index.parquet"):
+        stage.rank(params)
+    assert not stage.RANK_METRICS.exists()
