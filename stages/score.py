@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from stages.datasets.maps import Maps, MethodMaps, open_maps
-from stages.datasets.scores import Row, write_scores
+from stages.datasets.scores import ImageHistograms, Row, write_scores
 from stages.datasets.shards import TRUTHS
 from stages.datasets.tiles import Tiles, open_tiles
 from stages.figures.gallery import GalleryTile, choose_tiles, draw_gallery
@@ -27,9 +27,9 @@ from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
 from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
 from stages.metrics.geometry import upsample
 from stages.metrics.localisation import SCORES
-from stages.metrics.measuring import Ground, Measured, measure_sources
+from stages.metrics.measuring import Ground, Measured, image_histograms, measure_sources
 from stages.metrics.pointing import pointing_hits
-from stages.metrics.rows import AllScores, Chosen, Curves, all_scores, choose_rows, score_tables
+from stages.metrics.rows import AllScores, Chosen, Curves, all_scores, choose_rows, pooled_scores, score_tables
 from stages.metrics.thesis import thesis_prediction
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
@@ -80,7 +80,7 @@ def score(params: Params, model: str) -> str:
     write_csv(plot_file("settings", model, ".csv"), SETTINGS_COLUMNS, _setting_lines(sources, scores))
     write_csv(plot_file("strata", model, ".csv"), STRATA_COLUMNS, _stratum_lines(rows, measured, explained))
     write_csv(plot_file("thresholds", model, ".csv"), THRESHOLDS_COLUMNS, _threshold_lines(curves, content, rule))
-    _write_tiles(scores_folder(model), rows, best, content, columns, explained)
+    _write_scores(scores_folder(model), rows, best, content, columns, explained, measured)
     write_json(metrics_file("score", model), {model: content})
     return _line(title, content, best)
 
@@ -100,6 +100,7 @@ def _read(dataset: str, model: str) -> Explained:
         _probability(said, maps.folder),
         tiles.labels[positions],
         splits,
+        tiles.index["source"].to_numpy(dtype=object)[positions],
     )
     return Explained(maps, tiles, rows, tiles.index.iloc[positions].reset_index(drop=True), positions, ground)
 
@@ -195,15 +196,16 @@ def _gallery(explained: Explained, row: Chosen, rule: Score) -> list[GalleryTile
     ]
 
 
-def _write_tiles(
+def _write_scores(
     folder: Path,
     rows: Mapping[str, Chosen],
     best: str,
     content: Mapping[str, Any],
     columns: Mapping[tuple[str, str], dict[str, NDArray]],
     explained: Explained,
+    measured: Mapping[str, Measured],
 ) -> None:
-    """Write what each test tile adds to each score, so that rank can resample without any map."""
+    """Write what each test tile or source image adds to each score, so that rank can resample without any map."""
     ground = explained.ground
     test = explained.index.iloc[ground.rows("test")]
     tables = [
@@ -223,7 +225,18 @@ def _write_tiles(
         for name, row in rows.items()
     }
     index = test[["tile_id", "source", "group"]].assign(defective=ground.defective[ground.rows("test")])
-    write_scores(folder, pd.concat(tables) if tables else None, index, described, best)
+    pooled = pooled_scores(content, ground.truths)
+    histograms = _image_histograms(rows, measured, ground)
+    write_scores(folder, pd.concat(tables) if tables else None, index, described, best, histograms, pooled)
+
+
+def _image_histograms(
+    rows: Mapping[str, Chosen], measured: Mapping[str, Measured], ground: Ground
+) -> Iterable[ImageHistograms]:
+    for name, row in sorted(rows.items()) if ground.truths else ():
+        images, found = image_histograms(row.source, row.setting, measured[row.source.method].pool, ground)
+        for (truth, scale), own in found.items():
+            yield ImageHistograms(truth, name, scale, images, own.inside, own.outside, own.regions)
 
 
 def _setting_lines(sources: Iterable[Source], scores: AllScores) -> Iterable[tuple[object, ...]]:

@@ -69,8 +69,8 @@ def test_scores_of_a_cnn_exact(params):
     assert boxes["undefined"] == {"constant_maps": 0, "empty_truths": 0}
     assert boxes["thresholds"]["fixed_iou"] == boxes["jaccard"]
     assert boxes["thresholds"]["oracle_gap"] == 0.0
-    # the maps have the tile's resolution, so the ceiling is perfect
-    assert boxes["of_ceiling"]["f1"] == boxes["f1"]
+    # the maps have the tile's resolution, so the truth on their grid is the truth
+    assert boxes["of_grid_truth"]["f1"] == boxes["f1"]
     # tile 6 is good and shows 16 px in one region, tile 7 is black
     alarms = result["good_tiles"]["cam"]["fixed"]
     assert alarms == {
@@ -148,6 +148,8 @@ def test_the_order_of_the_maps_changes_nothing(params):
             stage.metrics_file("score", "vit"),
             stage.plot_file("settings", "vit", ".csv"),
             stage.plot_file("gallery", "vit", ".png"),
+            stage.scores_folder("vit") / "histograms.parquet",
+            stage.scores_folder("vit") / "tiles.parquet",
         )
         outputs.append([file.read_bytes() for file in files])
     assert outputs[0] == outputs[1]
@@ -157,10 +159,11 @@ def test_chunks_change_nothing(params, monkeypatch):
     write_tiles(params)
     write_maps(params, "net")
     stage.score(params, "net")
-    whole = scored("net")
+    whole, histograms = scored("net"), (stage.scores_folder("net") / "histograms.parquet").read_bytes()
     monkeypatch.setattr(measuring, "CHUNK_TILES", 3)
     stage.score(params, "net")
     assert scored("net") == whole
+    assert (stage.scores_folder("net") / "histograms.parquet").read_bytes() == histograms
 
 
 def test_a_data_set_with_masks_only(params):
@@ -215,9 +218,7 @@ def test_what_is_kept_of_each_tile_gives_the_scores_again(params):
         for row in kept.rows:
             written = scored("net")[truth][row]
             written |= {"validation_iou": written["thresholds"]["validation_iou"]}
-            for metric, own in METRICS.items():
-                if isinstance(own, PixelHistograms):
-                    continue
+            for metric in METRICS:
                 value = cluster_parts(metric, kept, truth, row, "source").value
                 same = written[metric] == pytest.approx(value, abs=1e-5)
                 assert same or (written[metric] is None and np.isnan(value)), metric

@@ -9,12 +9,14 @@ data/scores/<model>/rows.json           what the explanations are: method, fusio
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.datasets.shards import TRUTHS
@@ -28,6 +30,10 @@ HISTOGRAMS, ROWS = "histograms.parquet", "rows.json"
 KEYS = ("truth", "row", "tile_id")
 HISTOGRAM_KEYS = ("truth", "row", "scale", "source")
 PARTS = {"inside": np.uint32, "outside": np.uint32, "regions": np.float32}  # of a histogram, as they lie on disk
+HISTOGRAM_SCHEMA = pa.schema(
+    [(key, pa.string()) for key in HISTOGRAM_KEYS]
+    + [(name, pa.list_(pa.from_numpy_dtype(kind))) for name, kind in PARTS.items()]
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def write_scores(
     tiles: pd.DataFrame,
     rows: dict[str, Row],
     best: str,
-    histograms: Sequence[ImageHistograms] = (),
+    histograms: Iterable[ImageHistograms] = (),
     pooled: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> None:
     """Write a model's scores.
@@ -112,7 +118,7 @@ def write_scores(
     Args:
         table: columns truth, row, tile_id, then what each tile adds to the scores; None where there is no truth.
         tiles: columns tile_id, source, group, defective.
-        histograms: one for each truth, explanation and scale.
+        histograms: one for each truth, explanation and scale, with sources sorted; taken one at a time.
         pooled: truth -> row -> metric -> exact score of the histograms of all tiles.
     """
     with new_folder(folder) as temporary:
@@ -157,13 +163,14 @@ def open_rows(folder: Path) -> tuple[dict[str, Row], str]:
         raise InputError(f"{path}: not as score writes it ({error!r}); {AGAIN}") from None
 
 
-def _write_histograms(path: Path, histograms: Sequence[ImageHistograms]) -> None:
-    """Write one group of rows for each truth, explanation and scale, so that one can be read without the others."""
-    tables = []
-    for own in sorted(histograms, key=lambda own: (own.truth, own.row, own.scale)):
-        parts = {name: list(getattr(own, name).astype(dtype)) for name, dtype in PARTS.items()}
-        keys = {"truth": own.truth, "row": own.row, "scale": own.scale, "source": own.sources}
-        tables.append(pd.DataFrame(keys | parts).sort_values("source", kind="stable"))
-    table = pd.concat(tables) if tables else pd.DataFrame({key: pd.Series(dtype=str) for key in HISTOGRAM_KEYS})
-    images = max((len(own.sources) for own in histograms), default=1)
-    table.to_parquet(path, index=False, row_group_size=images, compression="zstd")
+def _write_histograms(path: Path, histograms: Iterable[ImageHistograms]) -> None:
+    """Write a group of lines for each truth, explanation and scale as it comes; one can be read without the others."""
+    with pq.ParquetWriter(path, HISTOGRAM_SCHEMA, compression="zstd") as writer:
+        for own in histograms:
+            keys = [pa.array([value] * len(own.sources), pa.string()) for value in (own.truth, own.row, own.scale)]
+            sources = pa.array(own.sources.tolist(), pa.string())
+            parts = [
+                pa.array(list(getattr(own, name).astype(kind)), HISTOGRAM_SCHEMA.field(name).type)
+                for name, kind in PARTS.items()
+            ]
+            writer.write_table(pa.Table.from_arrays([*keys, sources, *parts], schema=HISTOGRAM_SCHEMA))

@@ -1,4 +1,4 @@
-"""Heatmaps that know nothing of the model, to be scored like any other; and the best that a resolution allows.
+"""Heatmaps that know nothing of the model, to be scored like any other; and one that knows the truth.
 
 Each gives (n, h, w) float32 maps on a grid of choice (see `stages.metrics.geometry`), so that a control has the
 resolution of the method that it is compared with. A method that does not beat all of them has shown nothing.
@@ -55,11 +55,12 @@ def edge_map(
     return cell_averages(edges, height, width, cell_px, offset_px)
 
 
-def ceiling_map(
+def grid_truth(
     truth: NDArray[np.bool_], height: int, width: int, cell_px: float | None = None, offset_px: float = 0.0
 ) -> NDArray[np.float32]:
-    """Return the map that knows the truth (n, px, px), as well as a grid can show it: the true fraction of each cell.
+    """Return the truth (n, px, px) averaged to a grid: the true fraction of each cell, 0..1.
 
-    Enlarged and scored like a heatmap (probability 1 where defective), it gives the ceiling of that resolution.
+    Enlarged and scored like a heatmap (probability 1 where defective), it says what scores a map of that resolution can
+    be expected to reach. It is no upper bound: cells that stretch the defect's border may score higher.
     """
     return cell_averages(truth.astype(np.float32), height, width, cell_px, offset_px)

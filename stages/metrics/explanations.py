@@ -15,7 +15,7 @@ from stages.metrics.choice import choose_discards
 from stages.metrics.thresholds import Levels, apply_rules, oracle
 
 RANDOMISED = "_randomised"  # ends the name of a method run on the model with randomised weights
-OF_CEILING = ("f1", "tile_average_precision", "pixel_average_precision", "aupro")
+OF_GRID_TRUTH = ("f1", "tile_average_precision", "pixel_average_precision", "aupro")
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -74,9 +74,12 @@ def beats_controls(row: str, method: str, scores: Mapping[str, float], controls:
     return scores[row] > max(known) if known else None
 
 
-def fractions_of(scores: Scores, ceiling: Scores) -> dict[str, float]:
-    """Return each score of `OF_CEILING` as a fraction of what a map of this resolution could reach; NaN over 0."""
-    return {name: scores[name] / ceiling[name] if ceiling[name] > 0 else math.nan for name in OF_CEILING}
+def fractions_of(scores: Scores, grid_truth: Scores) -> dict[str, float]:
+    """Return each score of `OF_GRID_TRUTH` divided by that of the truth averaged to the same grid.
+
+    Above 1 where the row scores higher, as it may; NaN over 0.
+    """
+    return {name: scores[name] / grid_truth[name] if grid_truth[name] > 0 else math.nan for name in OF_GRID_TRUTH}
 
 
 def threshold_scores(

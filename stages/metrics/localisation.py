@@ -3,26 +3,19 @@
 A heatmap is enlarged once; the thesis' masks, the two games, average precision of each tile and the histograms behind
 the pooled threshold-free scores all come from that one copy. Undefined is NaN: never 0, never a hit.
 
-Pooling pixels of several tiles needs values that mean the same on each. Two ways are kept, because neither is right for
-every method (`SCALES`):
-
-    raw     the heatmap as it is. A CNN's activation map is a logit at each position, comparable between tiles, and a
-            good tile's stays low: no gate is needed.
-    scaled  each tile's heatmap scaled to 0..1 by its own minimum and maximum, times the tile's probability of a defect.
-            Rollout spreads the same mass over every tile, so that raw values of good and defective tiles are alike;
-            how sure the classifier is makes them comparable. A constant heatmap is 0: it shows nothing.
+Average precision of a tile looks at the order of its pixels alone. Pooling pixels of several tiles needs values that
+mean the same on each; there are two ways (`stages.metrics.table.SCALES`), because neither is right for every method.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.enlarged import Mask, Values, count_rows
-from stages.metrics.geometry import upsample
+from stages.metrics.enlarged import Frame, Mask, Values, count_rows
 from stages.metrics.pixel_ranking import (
     BINS,
     Histograms,
@@ -34,7 +27,6 @@ from stages.metrics.thesis import PIXEL_SCORES, counts_of, pixel_scores
 
 MEANS = tuple(metrics_of(TileMean))
 SCORES = (*PIXEL_SCORES, *MEANS)  # all of them: higher is better
-NO_HISTOGRAMS: Mapping[tuple[str, str], Histograms] = {}
 BLOCK_PX = 2**19  # enlarged at a time: 2 MB, which stay in the processor's cache
 
 Floats = NDArray[np.floating]
@@ -77,15 +69,31 @@ class TileMeasures:
         return TileMeasures(self.counts, means, self.area, self.regions, self.constant)
 
 
-def empty_histograms(
-    truths: Mapping[str, object] | tuple[str, ...], settings: int
-) -> dict[tuple[str, str], Histograms]:
-    """Return (truth, scale) -> histograms of S settings, all 0, for `measure_tiles` to add to: 1.5 MB a setting."""
-    return {
-        (kind, scale): Histograms(*(np.zeros((settings, BINS)) for _ in range(3)))
-        for kind in truths
-        for scale in SCALES
-    }
+@dataclass(frozen=True)
+class Pool:
+    """Pixels of many tiles under S settings, for `measure_tiles` to add to."""
+
+    frames: Sequence[Frame]  # S
+    histograms: dict[tuple[str, str], Histograms]  # (truth, scale) -> (S, bins)
+
+    @classmethod
+    def empty(cls, truths: Iterable[str], frames: Sequence[Frame]) -> "Pool":
+        """Return a pool without pixels: 1.5 MB a setting, truth and scale."""
+        return cls(
+            frames,
+            {
+                (kind, scale): Histograms(*(np.zeros((len(frames), BINS)) for _ in range(3)))
+                for kind in truths
+                for scale in SCALES
+            },
+        )
+
+
+def frames_of(maps: Iterable[Floats]) -> list[Frame]:
+    """Return the frame of each of S settings over chunks of maps, (n, S, h, w) each."""
+    chunks = [(own.min(axis=(2, 3)), np.median(own, axis=(2, 3)), own.max(axis=(2, 3))) for own in maps]
+    low, middle, high = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    return [Frame.of(low[:, setting], middle[:, setting], high[:, setting]) for setting in range(low.shape[1])]
 
 
 def measure_tiles(
@@ -97,7 +105,7 @@ def measure_tiles(
     cell_px: float | None = None,
     offset_px: float = 0.0,
     tolerance_px: float = 15.0,
-    histograms: Mapping[tuple[str, str], Histograms] = NO_HISTOGRAMS,
+    pool: Pool | None = None,
     workers: int = 1,
 ) -> dict[str, TileMeasures]:
     """Measure a few tiles under every setting and against every truth.
@@ -109,7 +117,7 @@ def measure_tiles(
         intensity_threshold, probability_threshold: see `stages.metrics.thesis.thesis_prediction`.
         cell_px, offset_px: see `stages.metrics.geometry`.
         tolerance_px: of `pointing_game_near`; see `stages.metrics.pointing.pointing_hits`.
-        histograms: from `empty_histograms`; the pixels of these tiles are added to them. One object for each split.
+        pool: the pixels of these tiles are added to it.
         workers: threads; settings are shared among them.
 
     Raises:
@@ -139,58 +147,23 @@ def measure_tiles(
         step = max(1, BLOCK_PX // px**2)
         for start in range(0, len(maps), step):
             block = slice(start, min(start + step, len(maps)))
-            values = Values(upsample(native[block], px, cell_px, offset_px), probability[block])
+            frame = pool.frames[setting] if pool else None
+            values = Values(native[block], px, cell_px, offset_px, probability[block], frame)
             lit = count_rows(predicted := (values.scaled > intensity_threshold) & values.shown(probability_threshold))
             for kind, mask in masks.items():
                 _measure_block(measures[kind], setting, block, mask, values, predicted, lit)
-                for scale in SCALES if histograms else ():
-                    _add(histograms[kind, scale], setting, mask, block, values.bins(scale), values.totals(scale))
+                if pool:
+                    _add(pool, kind, setting, mask, block, values)
         for kind, mask in masks.items():
             _point(measures[kind], setting, native, mask, (cell_px, offset_px), tolerance_px)
 
     if workers > 1 and settings > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(measure, range(settings)))
+        with ThreadPoolExecutor(workers) as threads:
+            list(threads.map(measure, range(settings)))
     else:
         for setting in range(settings):
             measure(setting)
     return measures
-
-
-def tile_histograms(
-    maps: Floats,
-    truth: Bools,
-    probability: Floats,
-    scale: str,
-    coarse: NDArray[np.integer],
-    cell_px: float | None = None,
-    offset_px: float = 0.0,
-) -> Histograms:
-    """Return a histogram for each of a few tiles under one setting, so that a bootstrap can draw tiles again.
-
-    With `weights` (draws, n), how often each tile was drawn, the pooled scores of all draws are those of
-    `Histograms(weights @ h.inside, weights @ h.outside, weights @ h.regions)`.
-
-    Args:
-        maps: (n, h, w) heatmaps at native resolution.
-        truth: (n, px, px).
-        scale: one of `SCALES`.
-        coarse: (65536,) the coarse bin of each float16 bin, of `stages.metrics.pixel_ranking.quantile_bins`.
-
-    Returns:
-        Histograms (n, coarse bins), float64.
-    """
-    mask, bins = Mask(truth), int(coarse.max()) + 1
-    measured = Histograms(*(np.zeros((len(maps), bins)) for _ in range(3)))
-    for row in range(len(maps)):
-        own = slice(row, row + 1)
-        values = Values(upsample(maps[own], truth.shape[-1], cell_px, offset_px), probability[own])
-        places = coarse[values.bins(scale)[0]]
-        inside = places[mask.of(own)]
-        measured.inside[row] = np.bincount(inside, minlength=bins)
-        measured.outside[row] = np.bincount(places, minlength=bins) - measured.inside[row]
-        measured.regions[row] = np.bincount(inside, weights=mask.weights_of(own), minlength=bins)
-    return measured
 
 
 def join_measures(chunks: list[dict[str, TileMeasures]]) -> dict[str, TileMeasures]:
@@ -222,21 +195,20 @@ def _measure_block(
     inside = mask.sums(np.maximum(values.raw.reshape(-1)[pixels], 0), block)
     varied = values.scaled.any(axis=1)
     measures.means["weighting_game"][block, setting] = weighting_share(inside, values.positive, (area_px > 0) & varied)
-    for row in np.flatnonzero((area_px > 0) & varied):
+    for row in np.flatnonzero((area_px > 0) & varied).tolist():
         own = slice(block.start + row, block.start + row + 1)
-        measures.means["tile_average_precision"][own, setting] = tile_average_precision(
-            values.bins("raw")[row], mask.of(own)
-        )
+        keys, ranked = values.keys(row)
+        measures.means["tile_average_precision"][own, setting] = tile_average_precision(ranked, keys[mask.of(own)])
 
 
-def _add(
-    histograms: Histograms, setting: int, mask: Mask, block: slice, bins: NDArray[np.uint16], total: NDArray[np.int64]
-) -> None:
-    own = bins.reshape(-1)[mask.of(block)]
-    inside = np.bincount(own, minlength=BINS)
-    histograms.inside[setting] += inside
-    histograms.outside[setting] += total - inside
-    histograms.regions[setting] += np.bincount(own, weights=mask.weights_of(block), minlength=BINS)
+def _add(pool: Pool, kind: str, setting: int, mask: Mask, block: slice, values: Values) -> None:
+    for scale in SCALES:
+        histograms = pool.histograms[kind, scale]
+        own = values.bins(scale).reshape(-1)[mask.of(block)]
+        inside = np.bincount(own, minlength=BINS)
+        histograms.inside[setting] += inside
+        histograms.outside[setting] += values.totals(scale) - inside
+        histograms.regions[setting] += np.bincount(own, weights=mask.weights_of(block), minlength=BINS)
 
 
 def _point(measures: TileMeasures, setting: int, native: Floats, mask: Mask, place: tuple, tolerance_px: float) -> None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.controls import ceiling_map
+from stages.metrics.controls import grid_truth
+from stages.metrics.enlarged import Mask, Values
 from stages.metrics.explanations import Source
 from stages.metrics.false_alarms import false_alarms, lit_regions
-from stages.metrics.localisation import NO_HISTOGRAMS, TileMeasures, empty_histograms, join_measures, measure_tiles
+from stages.metrics.image_histograms import CoarseHistograms
+from stages.metrics.localisation import Pool, TileMeasures, frames_of, join_measures, measure_tiles
 from stages.metrics.pixel_ranking import Histograms
 from stages.metrics.table import PixelHistograms, metrics_of
 from stages.metrics.thresholds import Levels, apply_rules, count_levels, join_levels
@@ -32,6 +34,7 @@ class Ground:
     probability: NDArray[np.float64]  # (N,) of a defect
     defective: Bools  # (N,)
     splits: dict[str, Bools]  # "val" and "test" -> (N,)
+    images: NDArray[np.object_]  # (N,) name of the source image
 
     def rows(self, split: str) -> Rows:
         """Return the rows of a split, ascending."""
@@ -44,7 +47,7 @@ class Measured:
 
     val: dict[str, TileMeasures]
     test: dict[str, TileMeasures]
-    histograms: dict[tuple[str, str], Histograms]  # (truth, scale) -> (S, bins) of the test tiles
+    pool: Pool  # the pixels of the test tiles
 
     def scores(self, truth: str, split: str) -> list[dict[str, float]]:
         """Return for every setting the scores pooled over a split; over test tiles the threshold-free ones too."""
@@ -52,7 +55,7 @@ class Measured:
         scores = measures.scores(np.ones(len(measures.area), bool))
         if split == "test":
             for name, metric in metrics_of(PixelHistograms).items():
-                for own, value in zip(scores, metric.of(self.histograms[truth, metric.scale]), strict=True):
+                for own, value in zip(scores, metric.of(self.pool.histograms[truth, metric.scale]), strict=True):
                     own[name] = float(value)
         return scores
 
@@ -79,7 +82,11 @@ def measure_sources(
     found: dict[tuple[str, str], list[dict[str, TileMeasures]]] = {
         (source.method, split): [] for source in sources for split in SPLITS
     }
-    histograms = {source.method: empty_histograms(ground.truths, len(source.fusions)) for source in sources}
+    # where values lie is looked up first, so that neither the order of tiles nor the size of pieces decides on bins
+    pools = {
+        source.method: Pool.empty(ground.truths, frames_of(source.read(rows) for rows in chunks(ground.rows("test"))))
+        for source in sources
+    }
     work = [(split, rows) for split in SPLITS for rows in chunks(ground.rows(split))]
     for split, rows in watch(work):
         truths = {kind: ground.truth(kind, rows) for kind in ground.truths}
@@ -93,7 +100,7 @@ def measure_sources(
                 source.cell_px,
                 source.offset_px,
                 rule.tolerance_px,
-                histograms[source.method] if split == "test" else NO_HISTOGRAMS,
+                pools[source.method] if split == "test" else None,
             )
             found[source.method, split].append(measures)
 
@@ -103,31 +110,56 @@ def measure_sources(
         return {kind: own.only(defective) for kind, own in join_measures(pieces).items()} if pieces else {}
 
     return {
-        source.method: Measured(joined(source.method, "val"), joined(source.method, "test"), histograms[source.method])
+        source.method: Measured(joined(source.method, "val"), joined(source.method, "test"), pools[source.method])
         for source in sources
     }
 
 
-def ceilings(source: Source, ground: Ground, rule: Score) -> dict[str, dict[str, float]]:
-    """Return truth -> the test scores of the map that knows it, as well as this source's grid can show it.
+def scores_of_grid_truth(source: Source, ground: Ground, rule: Score) -> dict[str, dict[str, float]]:
+    """Return truth -> the test scores of the truth itself, averaged to the grid of this source (`controls.grid_truth`).
 
-    The classifier is taken to be perfect too: a probability of 1 on defective tiles, 0 on good ones.
+    The classifier is taken to be perfect too: a probability of 1 on defective tiles, 0 on good ones. It says what
+    scores look like at this resolution. It is no upper bound: another map on the same grid can score higher.
     """
-    best = {}
+    scores = {}
     for kind in ground.truths:
 
         def read(rows: Rows, kind: str = kind) -> NDArray[np.float32]:
-            known = ceiling_map(ground.truth(kind, rows), *source.grid, source.cell_px, source.offset_px)
+            known = grid_truth(ground.truth(kind, rows), *source.grid, source.cell_px, source.offset_px)
             return known[:, None]
 
         sure = ground.defective.astype(np.float64)
         only_test = {"val": np.zeros_like(ground.defective), "test": ground.splits["test"]}
         perfect = replace(ground, truths=(kind,), probability=sure, splits=only_test)
-        known = Source(
-            "ceiling", ("ceiling",), (0.0,), source.grid, source.cell_px, source.offset_px, False, False, read
-        )
-        best[kind] = measure_sources([known], perfect, rule)["ceiling"].scores(kind, "test")[0]
-    return best
+        name = "grid_truth"
+        known = Source(name, (name,), (0.0,), source.grid, source.cell_px, source.offset_px, False, False, read)
+        scores[kind] = measure_sources([known], perfect, rule)[name].scores(kind, "test")[0]
+    return scores
+
+
+def image_histograms(
+    source: Source, setting: int, pool: Pool, ground: Ground
+) -> tuple[NDArray[np.object_], dict[tuple[str, str], Histograms]]:
+    """Return the sorted names of I source images of test tiles; (truth, scale) -> coarse histograms of each, (I, bins).
+
+    Args:
+        pool: of the source, with the pixels of all test tiles.
+    """
+    rows = ground.rows("test")
+    names, codes = np.unique(ground.images[rows], return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    rows, codes = rows[order], codes[order]
+    whole = {
+        key: Histograms(own.inside[setting], own.outside[setting], own.regions[setting])
+        for key, own in pool.histograms.items()
+    }
+    found = CoarseHistograms(len(names), whole)
+    for piece in chunks(np.arange(len(rows))):
+        own = rows[piece]
+        maps, frame = source.read(own)[:, setting], pool.frames[setting]
+        values = Values(maps, ground.px, source.cell_px, source.offset_px, ground.probability[own], frame)
+        found.add(values, {kind: Mask(ground.truth(kind, own)) for kind in ground.truths}, codes[piece])
+    return names, found.of
 
 
 def levels_of(source: Source, setting: int, ground: Ground) -> Levels:
@@ -152,7 +184,8 @@ def good_tile_alarms(
 ) -> dict[str, dict[str, float]]:
     """Return rule -> what lights up on good test tiles: by the thesis' threshold and by the one of validation.
 
-    Without any truth there is nothing to choose by, and the thesis' threshold stands alone.
+    Tiles that the classifier calls good are black, as in every mask here: it is what classifier and heatmap light up
+    together. Without any truth there is nothing to choose by, and the thesis' threshold stands alone.
     """
     shown = ground.probability > rule.probability_threshold
     wanted = {"fixed": np.full(len(shown), rule.intensity_threshold)}

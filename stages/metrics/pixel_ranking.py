@@ -1,9 +1,9 @@
-"""Threshold-free pixel scores from histograms: average precision, AUROC, AUPRO, and IoU at every threshold.
+"""Threshold-free pixel scores: average precision of one tile by sorting, and of pooled pixels by histograms.
 
-Heatmap values at tile size are rounded to float16, the precision that maps are stored in. Those have 65,536 values, so
-a histogram with one bin for each of them loses nothing: the scores agree with those of all pixels sorted
-(scikit-learn's, anomalib's) to floating point, in memory that does not grow with the number of tiles. The rounding
-itself joins float32 values that lie within 1/2,048 of each other; they share a rank, as equal values do.
+Pixels of all tiles are pooled in histograms with 65,536 bins, one for each float16: memory does not grow with the
+number of tiles, and the scores are those of all pixels sorted (scikit-learn's, anomalib's) to floating point, save that
+values within 1/2,048 of each other share a rank, as equal ones do. Relative to 0 that is, so values are first laid
+around 0 with a reach of 2^15 (`stages.metrics.enlarged.Frame`): maps of any scale and offset score alike.
 
 Histograms are ascending along their last axis; what lies before it (settings, bootstrap samples) is kept.
 """
@@ -17,8 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 BINS = 65536  # one for each float16
+REACH = 2.0**15  # largest value that is binned: from there float16 has 29 octaves of full precision
+COARSE_INSIDE, COARSE_OUTSIDE = 512, 256  # see `quantile_bins`
 FPR_LIMIT = 0.3  # false positive rate that AUPRO is taken up to (Bergmann et al. 2021)
 _NEGATIVE_ZERO = 0x7FFF
+_NOISE_BITS = 8
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -62,10 +65,16 @@ def float16_bins(values: Floats) -> NDArray[np.uint16]:
     return bins
 
 
-def bin_values(bins: NDArray[np.integer]) -> NDArray[np.float16]:
-    """Return the float16 value of each bin: the inverse of `float16_bins`."""
-    codes = np.asarray(bins).astype(np.uint16)
-    return np.where(codes & 0x8000, codes ^ 0x8000, ~codes).astype(np.uint16).view(np.float16)
+def rank_keys(places: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return whole numbers in the order of float32 places 0..1 (or any values that are not negative).
+
+    Their bits are in that order already. The last eight are rounded away: enlarging a heatmap leaves some units in the
+    last place of noise, which would put the pixels of a plateau in an order that means nothing. Values within 2^-16 of
+    each other, relative to themselves, share a key; on disk cells are kept to 2^-12 of a map's range.
+    """
+    keys: NDArray[np.int32] = np.ascontiguousarray(places, np.float32).view(np.int32) + np.int32(1 << (_NOISE_BITS - 1))
+    keys >>= _NOISE_BITS
+    return keys
 
 
 def average_precision(inside: Floats, outside: Floats) -> NDArray[np.float64]:
@@ -83,18 +92,19 @@ def average_precision(inside: Floats, outside: Floats) -> NDArray[np.float64]:
     return _divide(np.sum(np.flip(np.asarray(inside, np.float64), -1) * np.nan_to_num(precision), axis=-1), total)
 
 
-def tile_average_precision(bins: NDArray[np.uint16], pixels: NDArray[np.integer]) -> float:
+def tile_average_precision(ranked: NDArray[np.integer], own: NDArray[np.integer]) -> float:
     """Return the average precision of one tile: the mean over its true pixels of the precision at their value.
 
+    Only the order of the tile's values counts; equal ones share the lowest precision among them, as in scikit-learn.
+
     Args:
-        bins: (P,) of `float16_bins`.
-        pixels: at least one; where the true ones are.
+        ranked: (P,) keys of all pixels, ascending; larger keys for larger values.
+        own: keys of the true pixels among them, at least one, in any order.
     """
-    lowest = int(bins.min())
-    above = np.cumsum(np.bincount(bins - np.uint16(lowest))[::-1])[::-1]
-    own = np.sort(bins[pixels])
-    true = len(own) - np.searchsorted(own, own)  # of equal values all count
-    return float(np.mean(true / above[own - np.uint16(lowest)]))
+    own = np.sort(own)
+    true = len(own) - np.searchsorted(own, own)
+    above = len(ranked) - np.searchsorted(ranked, own)
+    return float(np.mean(true / above))
 
 
 def auroc(inside: Floats, outside: Floats) -> NDArray[np.float64]:
@@ -137,22 +147,6 @@ def aupro(regions: Floats, outside: Floats, fpr_limit: float = FPR_LIMIT) -> NDA
     return np.sum(kept * (overlap[..., :-1] + rise / 2), axis=-1) / fpr_limit
 
 
-def iou_curve(inside: Floats, outside: Floats) -> NDArray[np.float64]:
-    """Return intersection over union (..., bins) of "value in this bin or above" with the truth; NaN without truth."""
-    true, false = np.flip(_from_above(inside), -1), np.flip(_from_above(outside), -1)
-    total = true[..., :1]
-    return np.where(total > 0, _divide(true, total + false), math.nan)
-
-
-def best_bin(inside: Floats, outside: Floats) -> int:
-    """Return the bin whose value, as the lowest that counts, has the highest IoU: (bins,) twice, from validation.
-
-    Equal IoU goes to the highest threshold; -1 where there is no truth.
-    """
-    curve = iou_curve(inside, outside)
-    return -1 if np.isnan(curve).all() else len(curve) - 1 - int(np.nanargmax(curve[::-1]))
-
-
 def region_weights(truth: Bools) -> NDArray[np.float64]:
     """Return 1 / area (px) of the 8-connected region of each true pixel of (n, H, W), in reading order: (pixels,)."""
     weights = [np.zeros(0)]
@@ -162,19 +156,24 @@ def region_weights(truth: Bools) -> NDArray[np.float64]:
     return np.concatenate(weights)
 
 
-def quantile_bins(histograms: Histograms, count: int) -> NDArray[np.int64]:
-    """Return (65536,) the coarse bin 0..count - 1 of each float16 bin, so that scores of coarse histograms stay close.
+def quantile_bins(histograms: Histograms, inside: int = COARSE_INSIDE, outside: int = COARSE_OUTSIDE) -> NDArray:
+    """Return (65536,) the coarse bin 0.. of each bin, ascending, so that scores of coarse histograms stay close.
 
-    Half of the coarse bins hold about equally many pixels inside, half about equally many outside: per-tile histograms
-    of a bootstrap then fit in memory. Resampled scores differ from exact ones by far less than their spread.
+    A coarse bin holds about 1 / `inside` of the pixels inside and 1 / `outside` of those outside at most, unless one
+    value has more, and begins with a pixel inside or outside, never with an empty bin. Average precision, which counts
+    all pixels of a bin at the precision of its lowest, then falls short of the exact one by about 1 / (2 `inside`) at
+    most, and not at all where there are fewer pixels inside than bins for them.
+
+    Args:
+        histograms: (65536,) of all tiles.
+        inside, outside: how many parts; there are fewer than inside + outside bins.
     """
     shares = []
-    for part in (histograms.inside, histograms.outside):
+    for part, count in ((histograms.inside, inside), (histograms.outside, outside)):
         total = part.sum()
-        before = np.cumsum(part) - part
-        shares.append(np.floor(before / total * (count // 2)) if total > 0 else np.zeros(len(part)))
+        shares.append(np.ceil(np.cumsum(part) / total * (count - 1)) if total > 0 else np.zeros(len(part)))
     _, coarse = np.unique(shares[0] + shares[1], return_inverse=True)
-    return coarse.astype(np.int64)
+    return coarse.astype(np.intp)
 
 
 def _from_above(histogram: Floats) -> NDArray[np.float64]:
@@ -186,8 +185,3 @@ def _divide(part: NDArray, whole: NDArray) -> NDArray[np.float64]:
     quotient = np.full(np.broadcast_shapes(np.shape(part), np.shape(whole)), math.nan)
     np.divide(part, whole, out=quotient, where=np.asarray(whole) > 0)
     return quotient
-
-
-def _defined_max(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    best = np.max(np.where(np.isnan(curves), -1, curves), axis=-1)
-    return np.where(best < 0, math.nan, best)

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from stages.metrics.choice import best_index
 from stages.metrics.explanations import Source, beats_controls, fractions_of, threshold_scores, validation_counts
 from stages.metrics.localisation import SCORES, defined_mean
-from stages.metrics.measuring import SPLITS, Ground, Measured, ceilings, good_tile_alarms, levels_of, tile_columns
+from stages.metrics.measuring import (
+    SPLITS,
+    Ground,
+    Measured,
+    good_tile_alarms,
+    levels_of,
+    scores_of_grid_truth,
+    tile_columns,
+)
+from stages.metrics.table import PixelHistograms, metrics_of
 from stages.metrics.thresholds import scores_by_threshold
 from stages.runtime.params import Score
 
@@ -73,7 +82,7 @@ def score_tables(
     splits = ground.splits["val"], ground.splits["test"]
     columns, curves = {}, {}
     geometries = {row.source.geometry: row.source for row in rows.values()}
-    ceiling = {geometry: ceilings(source, ground, rule) for geometry, source in geometries.items()}
+    known = {geometry: scores_of_grid_truth(source, ground, rule) for geometry, source in geometries.items()}
     content: dict[str, Any] = {truth: {} for truth in ground.truths} | {"good_tiles": {}}
     for name, row in rows.items():
         levels = levels_of(row.source, row.setting, ground)
@@ -91,7 +100,7 @@ def score_tables(
                 "discard": row.source.discards[row.setting],
                 **own,
                 "thresholds": threshold_scores(levels, truth, shown, *splits, math.floor(rule.intensity_threshold)),
-                "of_ceiling": fractions_of(own, ceiling[row.source.geometry][truth]),
+                "of_grid_truth": fractions_of(own, known[row.source.geometry][truth]),
                 "undefined": tiles.undefined(defective)[row.setting],
             }
     controls = {name: row.source.method for name, row in rows.items() if row.source.control}
@@ -101,3 +110,11 @@ def score_tables(
             if not row.source.control:
                 content[truth][name]["beats_controls"] = beats_controls(name, row.source.method, values, controls)
     return content, columns, curves
+
+
+def pooled_scores(content: Mapping[str, Any], truths: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return truth -> row -> those scores of `score_tables` that histograms of all pixels gave."""
+    names = metrics_of(PixelHistograms)
+    return {
+        truth: {row: {name: own[name] for name in names} for row, own in content[truth].items()} for truth in truths
+    }

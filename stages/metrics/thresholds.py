@@ -9,7 +9,8 @@ rule puts between two levels are rounded down.
     otsu        the threshold of each tile that best parts its levels in two (Otsu 1979)
     fraction    raw value > f max, f of `FRACTIONS` with the highest IoU on validation
     validation  one level for all tiles, with the highest IoU on validation
-    oracle      one level for all tiles, with the highest IoU on the tiles that are scored: what no user can know
+    oracle      one level for all tiles, with the highest IoU on the tiles that are scored: what no user can know. The
+                most that one level can reach; `otsu` and `fraction` have a level for each tile and may exceed it
 
 A tile that is not shown (its probability is at or below the threshold) and a constant heatmap are black by every rule.
 """
@@ -123,7 +124,7 @@ def apply_rules(
 
 
 def oracle(levels: Levels, truth: str, shown: Bools, scored: Bools) -> Thresholded:
-    """Return the best global level on the very tiles that are scored: an upper bound to report, never a result."""
+    """Return the best level for all tiles on the very tiles that are scored: what one level can reach, no result."""
     level = best_level(levels, truth, shown, scored)
     threshold = _TOP if math.isnan(level) else level
     return Thresholded(level, np.full(len(levels.every), float(threshold)), levels.counts(truth, threshold, shown))

@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.metrics.localisation import SCALES, empty_histograms, join_measures, measure_tiles
+from stages.metrics.localisation import Pool, frames_of, join_measures, measure_tiles
+from stages.metrics.table import PixelHistograms, metrics_of
 from stages.metrics.thresholds import apply_rules, count_levels, join_levels, oracle
 
 TRUTHS = ("boxes", "exact")
@@ -66,22 +67,21 @@ def _synthetic(arguments: argparse.Namespace, folder: Path) -> tuple[np.ndarray,
 
 
 def _survey(maps, packed, probability, arguments):
-    histograms = empty_histograms(TRUTHS, arguments.settings)
+    pieces = [slice(start, start + CHUNK_TILES) for start in range(0, arguments.tiles, CHUNK_TILES)]
+    pool = Pool.empty(TRUTHS, frames_of(maps[rows].astype(np.float32) for rows in pieces))
     chunks = []
-    for start in range(0, arguments.tiles, CHUNK_TILES):
-        rows = slice(start, start + CHUNK_TILES)
+    for rows in pieces:
         chunks.append(
             measure_tiles(
                 maps[rows].astype(np.float32),
                 _truths(packed, rows, arguments.px),
                 probability[rows],
-                histograms=histograms,
+                pool=pool,
                 workers=arguments.workers,
             )
         )
-    for scale in SCALES:
-        scores = histograms["exact", scale].scores()
-        print(", ".join(f"{scale} {name} {values[0]:.4f}" for name, values in scores.items()))
+    pooled = metrics_of(PixelHistograms).items()
+    print(", ".join(f"{name} {own.of(pool.histograms['exact', own.scale])[0]:.4f}" for name, own in pooled))
     return join_measures(chunks)
 
 

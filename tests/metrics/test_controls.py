@@ -1,11 +1,17 @@
-"""Controls and the ceiling: where centre, edges and truth lie; a random map that belongs to its tile."""
+"""Controls and the truth on a grid: where centre, edges and truth lie; a random map that belongs to its tile."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from stages.metrics.controls import ceiling_map, centre_prior, edge_map, random_map
+from stages.metrics.controls import centre_prior, edge_map, grid_truth, random_map
+from stages.metrics.explanations import fractions_of
 from stages.metrics.geometry import upsample
+from stages.metrics.localisation import measure_tiles
+from stages.metrics.table import PixelHistograms, metrics_of
+
+POOLED = dict.fromkeys(metrics_of(PixelHistograms), 0.5)
 
 
 def test_the_centre_prior_peaks_in_the_middle_and_falls_by_the_formula():
@@ -41,10 +47,25 @@ def test_edges_are_the_same_in_threads():
             np.testing.assert_array_equal(found, expected)
 
 
-def test_the_ceiling_knows_the_truth_as_well_as_its_cells():
+def test_the_truth_on_a_grid_is_the_true_fraction_of_each_cell():
     truth = np.zeros((1, 8, 8), bool)
     truth[0, :4, :2] = True
-    assert ceiling_map(truth, 2, 2)[0].tolist() == [[0.5, 0], [0, 0]]
-    assert ceiling_map(truth, 8, 8)[0].tolist() == truth[0].astype(float).tolist()
+    assert grid_truth(truth, 2, 2)[0].tolist() == [[0.5, 0], [0, 0]]
+    assert grid_truth(truth, 8, 8)[0].tolist() == truth[0].astype(float).tolist()
     # at full resolution nothing is lost
-    np.testing.assert_array_equal(upsample(ceiling_map(truth, 8, 8), 8) > 0.5, truth)
+    np.testing.assert_array_equal(upsample(grid_truth(truth, 8, 8), 8) > 0.5, truth)
+
+
+def test_another_map_of_the_same_grid_can_score_higher_than_the_truth_on_it():
+    truth = np.zeros((1, 32, 32), bool)
+    truth[0, 4:13, 6:15] = True
+    known, sure = grid_truth(truth, 4, 4), np.ones(1)
+
+    def f1(native):
+        (score,) = measure_tiles(native[:, None], {"exact": truth}, sure)["exact"].scores(sure > 0)
+        return score
+
+    others = known + np.random.default_rng(0).normal(0, 0.1, (200, 4, 4)).astype(np.float32)
+    fractions = [fractions_of(f1(other[None]) | POOLED, f1(known) | POOLED)["f1"] for other in others]
+    assert max(fractions) > 1
+    assert math.isnan(fractions_of(f1(known) | POOLED, dict.fromkeys(f1(known) | POOLED, 0.0))["f1"])

@@ -9,15 +9,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from stages.metrics.geometry import upsample
 from stages.metrics.localisation import (
     MEANS,
-    SCALES,
     SCORES,
+    Pool,
     defined_mean,
-    empty_histograms,
+    frames_of,
     join_measures,
     measure_tiles,
-    tile_histograms,
 )
-from stages.metrics.pixel_ranking import Histograms, quantile_bins
 from stages.metrics.pointing import pointing_hits, weighting_game
 from stages.metrics.thesis import pixel_counts, pixel_scores, scale_to_255, thesis_prediction
 
@@ -36,6 +34,10 @@ def scene():
         y, x = rng.integers(0, PX - 12, 2)
         exact[tile, y + 2 : y + 9, x + 2 : x + 5], boxes[tile, y : y + 12, x : x + 8] = tile != 3, tile != 3
     return maps, {"boxes": boxes, "exact": exact}, rng.random(11)
+
+
+def empty_pool(scene):
+    return Pool.empty(scene[1], frames_of([scene[0]]))
 
 
 def measured(scene, rows=slice(None), **more):
@@ -65,57 +67,46 @@ def test_measures_are_those_of_the_single_functions(scene, kind):
             if tile == 3 or (tile, setting) == (4, 1):
                 assert math.isnan(value)
             else:
-                rounded = heatmaps[tile].astype(np.float16).astype(float).ravel()
-                assert value == pytest.approx(average_precision_score(truth[tile].ravel(), rounded), abs=1e-9)
+                theirs = average_precision_score(truth[tile].ravel(), heatmaps[tile].ravel())
+                assert value == pytest.approx(theirs, abs=1e-4)
     np.testing.assert_allclose(found.area, truth.mean(axis=(1, 2)))
     assert found.regions.tolist() == [1, 1, 1, 0] + [1] * 7
 
 
-def test_histograms_give_the_pooled_scores(scene):
+def test_every_mean_is_measured(scene):
+    for kind in ("boxes", "exact"):
+        assert not any(np.isnan(values).all() for values in measured(scene)[kind].means.values())
+
+
+def test_a_pool_gives_the_scores_of_all_its_pixels(scene):
     maps, truths, probability = scene
-    histograms = empty_histograms(truths, 3)
+    pool = empty_pool(scene)
     for rows in (slice(0, 6), slice(6, 11)):
-        measured(scene, rows, histograms=histograms)
+        measured(scene, rows, pool=pool)
     for setting in range(3):
         raw = upsample(maps[:, setting], PX, CELL_PX, OFFSET_PX)
-        scaled = scale_to_255(raw) * (probability / 255).astype(np.float32)[:, None, None]
-        for scale, values in zip(SCALES, (raw, scaled), strict=True):
-            rounded = values.astype(np.float16).astype(float).ravel()
+        gated = scale_to_255(raw) * probability[:, None, None]
+        for scale, values in (("raw", raw), ("gated", gated)):
             for kind, truth in truths.items():
-                scores = {name: value[setting] for name, value in histograms[kind, scale].scores().items()}
-                theirs = average_precision_score(truth.ravel(), rounded), roc_auc_score(truth.ravel(), rounded)
-                ours = scores["pixel_average_precision"], scores["pixel_auroc"]
-                assert ours == pytest.approx(theirs, abs=1e-9)
-                assert 0 < scores["aupro"] < 1 and 0 < scores["best_iou"] < 1
-    assert (histograms["boxes", "raw"].inside.sum(axis=-1) == truths["boxes"].sum()).all()
-    np.testing.assert_allclose(histograms["boxes", "raw"].regions.sum(axis=-1), 10)
+                found = pool.histograms[kind, scale]
+                ours = found.average_precision()[setting], found.auroc()[setting]
+                theirs = (
+                    average_precision_score(truth.ravel(), values.ravel()),
+                    roc_auc_score(truth.ravel(), values.ravel()),
+                )
+                assert ours == pytest.approx(theirs, abs=3e-4)
+    assert (pool.histograms["boxes", "raw"].inside.sum(axis=-1) == truths["boxes"].sum()).all()
+    np.testing.assert_allclose(pool.histograms["boxes", "raw"].regions.sum(axis=-1), 10)
 
 
 def test_threads_change_nothing(scene):
-    one, two = empty_histograms(("boxes", "exact"), 3), empty_histograms(("boxes", "exact"), 3)
-    alone, together = measured(scene, histograms=one), measured(scene, histograms=two, workers=2)
-    for key, expected in one.items():
-        np.testing.assert_array_equal(two[key].outside, expected.outside)
-        np.testing.assert_array_equal(two[key].regions, expected.regions)
+    one, two = empty_pool(scene), empty_pool(scene)
+    alone, together = measured(scene, pool=one), measured(scene, pool=two, workers=2)
+    for key, expected in one.histograms.items():
+        np.testing.assert_array_equal(two.histograms[key].outside, expected.outside)
+        np.testing.assert_array_equal(two.histograms[key].regions, expected.regions)
     for name in MEANS:
         np.testing.assert_array_equal(together["exact"].means[name], alone["exact"].means[name])
-
-
-def test_histograms_of_tiles_can_be_drawn_again(scene):
-    maps, truths, probability = scene
-    histograms = empty_histograms(truths, 3)
-    measured(scene, histograms=histograms)
-    whole = histograms["exact", "gated"]
-    one = Histograms(whole.inside[2], whole.outside[2], whole.regions[2])
-    tiles = tile_histograms(
-        maps[:, 2], truths["exact"], probability, "gated", quantile_bins(one, 2048), CELL_PX, OFFSET_PX
-    )
-    weights = np.ones((2, 11))
-    weights[1, :5] = 3
-    drawn = Histograms(weights @ tiles.inside, weights @ tiles.outside, weights @ tiles.regions).scores()
-    for name, exact in one.scores().items():
-        assert drawn[name][0] == pytest.approx(exact, abs=2e-3)
-        assert drawn[name][1] != drawn[name][0]
 
 
 def test_measures_join_pool_and_do_not_depend_on_the_order(scene):
