@@ -4,9 +4,7 @@ Reads what the other stages wrote; what is missing is said in its place and the 
 plots/report.html, which opens without a network.
 """
 
-import platform
-from collections.abc import Callable, Iterable
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +17,7 @@ from stages.datasets.score_tables import COLUMNS
 from stages.datasets.tiles import open_tiles
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
 from stages.figures.report.published import Ours, classification_rows, known_data_sets, published_tables
+from stages.figures.report.sections import environment, pictures
 from stages.figures.report.tables import cell_text, flat, html_table, ms_text
 from stages.figures.report.verdict import verdict_sentences
 from stages.figures.report.viewer import (
@@ -45,11 +44,10 @@ from stages.runtime.paths import (
 )
 from stages.runtime.records import new_file, read_json
 from stages.runtime.repeats import seeds_of
-from stages.runtime.revisions import ask_dvc, ask_git
+from stages.runtime.revisions import ask_dvc
 
 VIEWER_TILES = 24
 TEXT = {"truth", "family", "model", "classifier", "explanation", "metric", "told_apart"}  # columns that are no numbers
-PACKAGES = ("dvc", "torch", "timm", "torchmetrics", "numpy", "pandas", "opencv-python-headless")
 SEARCHED = {  # of metrics/tune/<model>.json -> its column, as in the thesis' tables 3.2 and 3.3
     "lr": "learning rate",
     "batch": "batch",
@@ -57,10 +55,6 @@ SEARCHED = {  # of metrics/tune/<model>.json -> its column, as in the thesis' ta
     "val_accuracy": "validation accuracy",
     "trials": "trials",
     "pruned": "of them pruned",
-}
-PICTURES = {  # folder below plots/ -> what its pictures show
-    "gallery": "test tiles, truth, heatmap and prediction",
-    "methods": "test tiles explained by every method",
 }
 
 
@@ -92,8 +86,8 @@ def report(params: Params) -> str:
         *([Section("Search", attempt(lambda: _trials(params), "search"))] if _searched(params) else []),
         Section("Time", attempt(lambda: _models(params, "time"), "times")),
         Section("Plots", attempt(lambda: _plots(params), "plots")),
-        Section("Pictures", _pictures(params, missing)),
-        Section("How it was made", _environment(params)),
+        Section("Pictures", attempt(lambda: pictures(list(params.models)), "pictures")),
+        Section("How it was made", environment(params.dataset.name, list(params.models))),
     ]
     title = f"DefectLens: {params.dataset.name}"
     with new_file(REPORT) as temporary:
@@ -270,34 +264,6 @@ def _plots(params: Params) -> str:
     if not figures:
         raise InputError("dvc plots show: no plots; run `dvc repro`")
     return "\n".join(figures)
-
-
-def _pictures(params: Params, missing: list[str]) -> str:
-    figures = []
-    card = Path("plots/card.png")
-    if card.is_file():
-        figures.append(figure(Picture("The data set: counts, extents of defects, sample tiles", png=card.read_bytes())))
-    for folder, caption in PICTURES.items():
-        for path in filter(Path.is_file, (plot_file(folder, name, ".png") for name in params.models)):
-            figures.append(figure(Picture(f"{path.stem}: {caption}", png=path.read_bytes())))
-    if not figures:
-        missing.append("pictures")
-        return paragraph("Not there: no pictures below plots/; run `dvc repro`")
-    return "\n".join(figures)
-
-
-def _environment(params: Params) -> str:
-    rows = {"data set": params.dataset.name, "models": ", ".join(params.models)}
-    rows |= {"commit": ask_git("rev-parse", "HEAD"), "files that differ from it": _changes()}
-    rows |= {"command": "dvc repro", "python": platform.python_version(), "processor": platform.machine()}
-    rows |= {name: version(name) for name in PACKAGES}
-    return html_table("Environment", {name: {"value": value or "-"} for name, value in rows.items()}, "what")
-
-
-def _changes() -> str:
-    """Return the files that are not as committed, results left out: the stages have just written those."""
-    lines: Iterable[str] = ask_git("status", "--porcelain", "--", "stages", "params.yaml", "dvc.yaml").splitlines()
-    return ", ".join(line[3:] for line in lines) or "none"
 
 
 if __name__ == "__main__":

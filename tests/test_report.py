@@ -7,11 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 import stages.report as stage
 from stages.datasets.score_tables import COLUMNS
-from stages.metrics.standing import LATENCY_COLUMNS
+from stages.metrics.standing import LATENCY_COLUMNS, RANK_COLUMNS, TRUTHS_COLUMNS
 from stages.runtime.errors import InputError
 from stages.runtime.params import Model, read_params
 from stages.runtime.paths import REPORT, plot_file
@@ -54,6 +55,11 @@ def write_scores(model, value=0.125, **more):
 def write_latency(*lines):
     stage.LATENCY_PLOT.parent.mkdir(parents=True, exist_ok=True)
     stage.LATENCY_PLOT.write_text("\n".join((",".join(LATENCY_COLUMNS), *lines)) + "\n", encoding="utf-8")
+
+
+def write_plot(path, columns, *rows):
+    """Write plot data; what a row does not say is undefined."""
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
 
 
 def section(title):
@@ -228,15 +234,16 @@ def test_the_viewer_has_the_thresholds_of_the_scores(results):
 
 
 def test_a_model_may_have_a_name_that_reads_as_a_number_or_as_nothing(results):
-    stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high\ncnn,NA,f1,1,0.5,,\ncnn,1e5,f1,2,0.25,,\n")
+    row = {"family": "cnn", "metric": "f1"}
+    write_plot(stage.RANK_PLOT, RANK_COLUMNS, row | {"model": "NA", "rank": 1, "value": 0.5}, row | {"model": "1e5"})
     stage.report(results)
     assert '<th scope="row">NA</th><td>1: 0.500</td></tr><tr><th scope="row">1e5</th>' in section("ranking")
 
 
 def test_a_small_value_is_not_shown_as_none(results):
-    stage.TRUTHS_PLOT.write_text(
-        "truth,family,model,metric,value,low,high\nboxes,cnn,net,f1,3e-06,0.0,0.004\nboxes,vit,v,f1,0.0,,\n"
-    )
+    row = {"truth": "boxes", "metric": "f1"}
+    small = row | {"model": "net", "value": 3e-6, "low": 0.0, "high": 0.004}
+    write_plot(stage.TRUTHS_PLOT, TRUTHS_COLUMNS, small, row | {"model": "vit", "value": 0.0})
     stage.report(results)
     assert "<td>3e-06 (0 to 0.004)</td>" in section("ranking") and "<td>0</td>" in section("ranking")
 
