@@ -122,7 +122,7 @@ def test_tuned_without_a_search_says_what_to_set(params: Params) -> None:
 
 
 def test_only_what_is_tuned_is_adopted_and_every_digit_of_it(params: Params) -> None:
-    write_json(Path("metrics/tune/cnn.json"), {"cnn": {"trials": 3, "lr": 1.23456789e-5, "batch": 8}}, decimals=None)
+    write_json(Path("metrics/tune/cnn.json"), {"cnn": {"trials": 3, "lr": 1.23456789e-5, "batch": 8}}, exact=True)
 
     def adopted(params: Params) -> tuple[str, Any]:
         return adopt(params, "cnn"), json.loads(Path("data/tuned/cnn.json").read_text())
