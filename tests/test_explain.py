@@ -13,9 +13,11 @@ import yaml
 
 from stages.datasets.maps import open_maps
 from stages.explain import explain
+from stages.explainers.methods import plan
 from stages.models.registry import Architecture
 from stages.models.trained import Description, load_classifier, save_classifier
-from stages.models.weights import SCRATCH, build_classifier
+from stages.models.vit import RolloutClassifier
+from stages.models.weights import SCRATCH, build_classifier, refuse_unusable
 from stages.runtime.errors import InputError
 from stages.runtime.params import Methods, Model, Params, Task, read_params
 from stages.runtime.paths import maps_folder, model_folder, split_file
@@ -121,6 +123,55 @@ def test_a_model_that_is_not_finite_is_named(params: Params) -> None:
     with pytest.raises(InputError, match=r"data/models/cnn: cam maps or logits are not finite"):
         explain(params, "cnn")
     assert not maps_folder("cnn").exists()
+
+
+def test_cells_that_cannot_be_placed_are_not_placed_elsewhere_in_silence(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "cnn", Architecture("cnn", "test_vit", 16))  # features of attention
+    write_model("cnn")
+    aligned = replace(params, explain=replace(params.explain, align=True, methods=Methods(("cam",), ("rollout",))))
+    with pytest.raises(InputError, match=r"explain.align is true, but where the cells of cnn lie .*; set it to false$"):
+        explain(aligned, "cnn")
+    assert not Path("data/maps").exists()
+    explain(replace(aligned, explain=replace(aligned.explain, align=False)), "cnn")
+    assert open_maps(maps_folder("cnn")).primary.offset_px == 0
+
+
+def test_maps_of_another_shape_are_refused_and_nothing_is_written(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model("vit")
+    real = RolloutClassifier.to_map
+    monkeypatch.setattr(RolloutClassifier, "to_map", lambda self, tokens: real(self, tokens).flatten(2)[:, :, None])
+    with pytest.raises(InputError, match=rf"^rollout: 1 x 16 cells of 4 px cannot be the map of a tile of {PX} px"):
+        explain(params, "vit")
+    assert not maps_folder("vit").exists()
+
+
+@pytest.mark.parametrize(
+    ("arch", "px"),
+    [("vit_tiny_r_s16_p8_224", 64), ("vit_tiny_r_s16_p8_224", 96), ("vit_small_r26_s32_224", 64)],
+)
+def test_hybrids_of_timms_own_have_cells(arch: str, px: int) -> None:
+    """Stride 4 (a convolution and a pooling) in patches of 8, and stride 32 in patches of 1."""
+    import torch
+
+    torch.manual_seed(0)
+    architecture = Architecture("vit", arch, None, None, 2)
+    refuse_unusable(architecture, px, "here")
+    model = build_classifier(architecture, px).eval()
+    methods = Methods(("cam",), ("rollout", "gradcam", "gradient_rollout", "attention_gradient", "lrp", "occlusion"))
+    real = read_params().explain
+    given = replace(real, methods=methods, occlusion=replace(real.occlusion, stride_px=16))
+    images = torch.rand(2, 3, px, px)
+    description = Description("hybrid", architecture, px, "binary", ("good", "defective"), SCRATCH)
+    planned = plan(model, description, given)
+    assert [method.cell_px for method in planned] == [32, 32, 32, 32, 32, 16, 32]
+    for method in planned[:-1]:
+        outputs = method.heatmaps(images, None)
+        assert outputs.heatmaps is not None and outputs.heatmaps.shape[2] == px // method.cell_px
+        torch.testing.assert_close(outputs.logits, model(images).logits, rtol=1e-3, atol=1e-4)
 
 
 KILLED = """

@@ -113,6 +113,13 @@ def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> N
         assert repeats.pop("occlusion") == 5 and set(repeats.values()) == {6}
 
 
+def test_a_small_learning_rate_is_never_zero(params: Params) -> None:
+    train(replace(params, model=params.model | {"lr": 3e-6}), "cnn")
+    curves = pd.read_csv("plots/curves/cnn.csv").set_index("curve")["value"]
+    assert curves["lr"].tolist() == [3e-6, 3e-6]
+    assert json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]["lr"] == 3e-6
+
+
 def test_cam_on_disk_and_logit_belong_together(params: Params) -> None:
     train(params, "cnn")
     explain(params, "cnn")

@@ -137,9 +137,10 @@ def _geometry(name: str, model: Classifier, description: Description, explain: E
     """
     if name == "occlusion":
         return explain.occlusion.stride_px, 0.0
-    cell_px, layer = model.cell_px, None
+    cell_px, layer, patch = model.cell_px, None, 1
     network: Any = model.backbone  # what the images go through up to the cells, taken after `layer`
     if isinstance(model, RolloutClassifier):
+        patch = network.patch_embed.patch_size[1]  # in features of the stem
         network = getattr(network.patch_embed, "backbone", None)
     elif name == "gradcam" and explain.gradcam.stride is not None:
         cell_px = explain.gradcam.stride
@@ -147,7 +148,7 @@ def _geometry(name: str, model: Classifier, description: Description, explain: E
     if network is None or not explain.align:  # patches of pixels have no padding
         return cell_px, 0.0
     try:
-        return cell_px, offset_px(network, description.px, layer)
+        return cell_px, offset_px(network, description.px, cell_px / patch, layer)
     except ValueError as error:
         raise InputError(
             f"params.yaml: explain.align is true, but where the cells of {description.model} lie cannot be measured "

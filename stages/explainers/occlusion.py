@@ -145,7 +145,8 @@ class _Features(nn.Module):
         self.backbone = backbone
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.backbone(images)[-1]
+        features = self.backbone(images)  # of stems inside timm's own hybrids a tensor, else a list of stages
+        return features[-1] if isinstance(features, list | tuple) else features
 
 
 def _run(layers: list[nn.Module], features: Tensor) -> Tensor:

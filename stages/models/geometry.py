@@ -24,6 +24,7 @@ from stages.runtime.errors import InputError
 
 MARGIN = 128  # inputs that the measured size grows by: twice any stride, so that every layer keeps its parity
 LARGEST = 8192
+NEIGHBOURS = 4  # cells that must all see the same, one stride further each: where features are enlarged they do not
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.Linear)
 
 
@@ -55,15 +56,22 @@ def refuse_uncovered(cells: Sequence[int], cell_px: float, px: int, subject: str
         raise InputError(f"{subject}: {counted} cells of {cell_px:g} px cannot be the map of a tile of {px} px")
 
 
-def offset_px(backbone: nn.Module, px: int, layer: str | None = None) -> float:
+def offset_px(backbone: nn.Module, px: int, stride: float, layer: str | None = None) -> float:
     """Return how far right of and below its place a cell of this layer's map is centred, in pixels of the image.
 
     Args:
         backbone: maps (N, C, px, px) to a list whose last entry is the features.
         px: side of the images: with `same` padding it matters whether a layer's input is even.
+        stride: distance of the cells in pixels as it is known, which the measured one must be.
         layer: name of the module whose output is meant; None for the backbone's own.
+
+    Raises:
+        ValueError: see `measure_reach`, or the stride is another.
     """
-    return measure_reach(backbone, px, layer).offset
+    reach = measure_reach(backbone, px, layer)
+    if reach.stride != stride:
+        raise ValueError(f"its cells are {reach.stride} px apart, not {stride:g}")
+    return reach.offset
 
 
 _measured: WeakKeyDictionary[nn.Module, dict[tuple[int, str | None], Reach]] = WeakKeyDictionary()
@@ -78,7 +86,8 @@ def measure_reach(module: nn.Module, length: int, layer: str | None = None) -> R
         layer: name of the submodule whose output is meant; None for the module's own.
 
     Raises:
-        ValueError: the module cannot be followed: it mixes places (attention), or takes its channels apart.
+        ValueError: the module cannot be followed: it mixes places (attention), enlarges features, or takes its
+            channels apart.
     """
     known = _measured.setdefault(module, {})
     if (length, layer) not in known:
@@ -97,19 +106,27 @@ def _measure(shadow: nn.Module, length: int, layer: str | None) -> Reach:
         image = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
         try:
             output: Any = shadow(image)
+            output = kept[0] if kept else output[-1] if isinstance(output, list | tuple) else output
+            row, column = output.shape[2] // 2, max(0, (output.shape[3] - NEIGHBOURS) // 2)
+            seen = [_columns_seen(output[:, :, row, column + step].sum(), image) for step in range(NEIGHBOURS)]
         except Exception as error:  # each architecture fails in its own way
             reason = " ".join(str(error).split())[:160]
             raise ValueError(f"its layers cannot be followed ({type(error).__name__}: {reason})") from None
-        output = kept[0] if kept else output[-1] if isinstance(output, list | tuple) else output
-        row, column = output.shape[2] // 2, output.shape[3] // 2
-        seen = [_columns_seen(output[:, :, row, column + step].sum(), image) for step in (0, 1)]
-        (first, last), (next_first, _) = seen
+        first, last = seen[0][0], seen[-1][1]
         if first > 0 and last < width - 1:
-            stride = next_first - first
-            return Reach(stride, first - stride * column, last - stride * column)
+            return _reach_of(seen, column)
         # one end lies outside: a wider image; its added width is a multiple of MARGIN, so no layer changes its parity
         width += MARGIN * math.ceil(width / MARGIN)
     raise ValueError(f"a cell sees more than {LARGEST} inputs")
+
+
+def _reach_of(seen: list[tuple[int, int]], column: int) -> Reach:
+    """Return the reach of neighbouring cells, the first of them in this column, that see columns first to last."""
+    first, last = seen[0]
+    stride = seen[1][0] - first
+    if stride < 1 or seen != [(first + step * stride, last + step * stride) for step in range(len(seen))]:
+        raise ValueError("its cells see windows of different widths or distances, as where features are enlarged")
+    return Reach(stride, first - stride * column, last - stride * column)
 
 
 def _columns_seen(cell: Tensor, image: Tensor) -> tuple[int, int]:

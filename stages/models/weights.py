@@ -108,7 +108,8 @@ def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
     Raises:
         InputError: with the reason, after `where`.
     """
-    subject = f"{where}: arch {architecture.arch!r} cannot explain tiles of {px} px"
+    on_stem = f" on stem {architecture.stem!r}" if architecture.stem else ""
+    subject = f"{where}: arch {architecture.arch!r}{on_stem} cannot explain tiles of {px} px"
     with torch.random.fork_rng(devices=[]):
         try:
             reason = _why_unusable(build_classifier(architecture, px).eval(), torch.rand(2, 3, px, px))

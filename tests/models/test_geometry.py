@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from stages.models.cnn import build_features
-from stages.models.geometry import Reach, measure_reach, offset_px
+from stages.models.geometry import Reach, measure_reach, offset_px, refuse_uncovered
+from stages.runtime.errors import InputError
 
 
 def chain(*layers: tuple[int, int, int]) -> nn.Sequential:
@@ -58,7 +59,7 @@ def test_a_pooling_layer_sees_all_it_pools_and_a_shortcut_nothing_more() -> None
     ],
 )
 def test_offset_of_real_backbones(arch: str, stride: int, px: int, offset: float) -> None:
-    assert offset_px(build_features(arch, stride, None), px) == offset
+    assert offset_px(build_features(arch, stride, None), px, stride) == offset
 
 
 @pytest.mark.parametrize(("arch", "px"), [("resnet18", 256), ("tf_efficientnet_lite0", 320), ("vgg16", 128)])
@@ -80,6 +81,38 @@ def test_a_cell_of_a_real_backbone_sees_its_reach_and_no_more(arch: str, px: int
     assert seen.min().item() <= first + reach.stride and seen.max().item() >= last - reach.stride
 
 
+def test_enlarged_features_have_no_reach() -> None:
+    """Of HRNet at stride 16, where neighbouring cells see the same part of a coarser branch."""
+    enlarged = nn.Sequential(nn.Conv2d(3, 3, 3, 4, 1), nn.Upsample(scale_factor=2, mode="nearest"))
+    with pytest.raises(ValueError, match="windows of different widths or distances, as where features are enlarged"):
+        measure_reach(enlarged, 32)
+
+
+def test_another_stride_than_the_known_one_is_no_offset() -> None:
+    with pytest.raises(ValueError, match="its cells are 4 px apart, not 8"):
+        offset_px(chain((3, 2, 1), (3, 2, 1)), 32, 8)
+
+
 def test_what_mixes_places_cannot_be_followed() -> None:
     with pytest.raises(ValueError, match=r"cannot be followed|no gradient"):
         measure_reach(nn.Sequential(nn.Conv2d(3, 8, 1), nn.Flatten(2), nn.Conv1d(8, 8, 1)), 32)
+
+
+@pytest.mark.parametrize(
+    ("cells", "cell_px", "px"),
+    [((7, 7), 16, 112), ((4, 4), 32, 112), ((3, 3), 32, 112), ((7, 7), 16, 100), ((6, 6), 16, 100), ((1, 1), 32, 32)],
+)
+def test_a_map_of_all_cells_rounded_up_or_down_covers_a_tile(cells: tuple[int, int], cell_px: float, px: int) -> None:
+    refuse_uncovered(cells, cell_px, px, "map")
+
+
+@pytest.mark.parametrize(
+    ("cells", "cell_px", "px"),
+    [((7, 48), 16, 112), ((5, 5), 16, 112), ((8, 8), 16, 112), ((14, 14), 32, 224), ((0, 0), 32, 32), ((49,), 16, 112)],
+)
+def test_any_other_map_is_refused(cells: tuple[int, ...], cell_px: float, px: int) -> None:
+    counted = " x ".join(map(str, cells))
+    with pytest.raises(
+        InputError, match=f"^map: {counted} cells of {cell_px} px cannot be the map of a tile of {px} px"
+    ):
+        refuse_uncovered(cells, cell_px, px, "map")

@@ -70,6 +70,7 @@ def test_what_cannot_be_explained_is_refused_and_draws_no_random_number(
         Architecture("vit", "test_vit", None),
         Architecture("vit", "deit_tiny_distilled_patch16_224", None, None, 2),
         Architecture("vit", "test_vit", 8, "test_efficientnet", 2),
+        Architecture("vit", "vit_tiny_r_s16_p8_224", None, None, 2),  # timm's own hybrid
     ],
 )
 def test_what_can_be_explained_passes_and_draws_no_random_number(architecture: Architecture) -> None:
