@@ -60,8 +60,11 @@ def test_threshold_with_the_best_f1() -> None:
 def test_threshold_is_never_rounded_across_a_tile() -> None:
     probability = np.array([0.9999991, 0.9999992, 0.9999999])
     threshold = fit_threshold(probability, np.array([False, True, True]))
-    called = probability > threshold
-    assert called.all()  # a threshold of 1.0 would call nothing
+    assert (probability > threshold).tolist() == [
+        False,
+        True,
+        True,
+    ]  # five decimals would make it 1.0, which calls nothing
 
 
 def test_undefined_is_nan() -> None:
