@@ -56,17 +56,28 @@ def explain(
 
 
 def _cnn(model: CamClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:
+    if stride is None or stride == model.cell_px:
+        normalised = (images - model.mean) / model.std  # type: ignore[operator]
+        features = model.backbone(normalised)[0].detach().requires_grad_()
+        return model.classify(features), features
     kept: list[Tensor] = []
 
-    def start_graph(_: nn.Module, __: object, features: Tensor) -> Tensor:
+    def start_graph(_: nn.Module, __: object, features: Tensor) -> Tensor | None:
+        if not isinstance(features, Tensor):
+            return None
         kept.append(features.detach().requires_grad_())
         return kept[0].clone()  # an activation that works in place must not change the graph's start
 
     hook = model.backbone.get_submodule(model.features_at(stride)).register_forward_hook(start_graph)
     try:
-        return model(images).logits, kept[0]
+        logits = model(images).logits
     finally:
         hook.remove()
+    if not kept or not logits.requires_grad:
+        raise InputError(
+            f"params.yaml: explain.gradcam.stride is {stride}; this CNN hands out no such features; use null"
+        )
+    return logits, kept[0]
 
 
 def _vit(model: RolloutClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:

@@ -152,7 +152,7 @@ class _Features(nn.Module):
 def _run(layers: list[nn.Module], features: Tensor) -> Tensor:
     for layer in layers:
         features = layer(features)
-    return features
+    return features if isinstance(features, Tensor) else features[0]  # as timm: of several the first is the stage's
 
 
 def _cropped_stages(
@@ -168,6 +168,8 @@ def _cropped_stages(
         except ValueError:
             break
         output = layer(features[-1])
+        if not isinstance(output, Tensor):  # a layer that hands several features on
+            break
         step = plan_crops(place, extent, length, output.shape[2], reach)
         if step.extent > length * WORTHWHILE**0.5 or not _is_local(layer, features[-1][:1], output[:1], reach):
             break

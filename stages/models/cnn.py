@@ -81,7 +81,12 @@ class CamClassifier(nn.Module):
         if not names:
             known = ", ".join(str(stage["reduction"]) for stage in used)
             raise InputError(f"params.yaml: stride {stride} is not in this CNN; its feature stages have {known}")
-        return str(_built_name(self.backbone, names[-1]))
+        name = str(_built_name(self.backbone, names[-1]))
+        if not any(name == built for built, _ in self.backbone.named_modules()):
+            raise InputError(
+                f"params.yaml: stride {stride}: timm hands out no features in the middle of this CNN; use null"
+            )
+        return name
 
     def stage_parameters(self, count: int) -> list[nn.Parameter]:
         """Return the parameters of the stem and the first `count` feature stages, in timm's counting.
@@ -95,10 +100,13 @@ class CamClassifier(nn.Module):
             raise InputError(f"params.yaml: frozen_stages is {count}; this CNN has {len(stages)} feature stages")
         if count == 0:
             return []
-        # features_only flattens top-level sequences: `features.29` is then the module `features_29`.
-        names = {stages[count - 1], stages[count - 1].replace(".", "_")}
+        # features_only flattens top-level sequences (`features.29` is then `features_29`) or keeps all below `model`.
+        last = stages[count - 1]
+        names = {last, last.replace(".", "_"), f"model.{last}"}
         modules = list(self.backbone.named_modules())
         inside = [i for i, (name, _) in enumerate(modules) if any(f"{name}.".startswith(f"{n}.") for n in names)]
+        if not inside:
+            raise InputError(f"params.yaml: frozen_stages is {count}; the stages of this CNN have no names; use 0")
         return [p for _, module in modules[: inside[-1] + 1] for p in module.parameters(recurse=False)]
 
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from stages.datasets.tiles import Tiles, open_tiles
-from stages.models.batches import random_flips, to_images
+from stages.models.batches import draw_flips, flip, to_images
 from stages.runtime.engine import map_in_order
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -88,7 +88,8 @@ def shard_batches(tiles: Tiles, positions: np.ndarray, batch: int, threads: int)
 
     def load(start: int) -> tuple[Tensor, Tensor]:
         chosen = order[start : start + batch]
-        images = to_images(random_flips(tiles.images(chosen), np.random.default_rng(start)), device)
+        flips = draw_flips(len(chosen), np.random.default_rng(start))
+        images = to_images(flip(tiles.images(chosen), flips), device)
         return images.sub_(mean).div_(deviation), torch.from_numpy(labels[chosen])
 
     starts = range(0, len(order), batch)

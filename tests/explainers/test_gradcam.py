@@ -115,3 +115,23 @@ def test_refusals() -> None:
         maps(vit(), stride=8)
     with pytest.raises(InputError, match="classes are 0 to 2"):
         maps(cnn(), target=3)
+
+
+@pytest.mark.parametrize(("arch", "stride"), [("test_vit", 16), ("cspnext_tiny", 16), ("xception41", 32)])
+def test_networks_whose_stages_timm_wraps_or_hooks(arch: str, stride: int) -> None:
+    """At the model's own stride nothing is hooked: the map is the CAM where that is positive."""
+    torch.manual_seed(0)
+    model = CamClassifier(arch, stride, (0.5,) * 3, (0.5,) * 3).eval()
+    images = torch.rand(2, 3, 64, 64)
+    logits, cam = model(images, explain=True)
+    outputs = gradcam.explain(model, images)
+    assert cam is not None and outputs.heatmaps is not None
+    torch.testing.assert_close(outputs.logits, logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(outputs.heatmaps, cam.relu() / cam[0, 0].numel(), rtol=1e-3, atol=1e-5)
+
+
+def test_stages_that_cannot_be_reached_are_refused_in_one_line() -> None:
+    for arch, stride in (("cspnext_tiny", 8), ("xception41", 16)):
+        model = CamClassifier(arch, 32, (0.5,) * 3, (0.5,) * 3).eval()
+        with pytest.raises(InputError, match=r"stride.* 8|stride.* 16"):
+            gradcam.explain(model, torch.rand(1, 3, 64, 64), stride=stride)

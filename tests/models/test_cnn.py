@@ -60,3 +60,18 @@ def test_refusals_name_parameter_and_choices() -> None:
         tiny(7)
     with pytest.raises(InputError, match="frozen_stages is 9"):
         tiny().stage_parameters(9)
+
+
+@pytest.mark.parametrize("arch", ["test_vit", "cspnext_tiny"])
+def test_stages_below_a_wrapper_freeze_too(arch: str) -> None:
+    """Where timm keeps the whole network below `model`."""
+    model = CamClassifier(arch, 16, (0.5,) * 3, (0.5,) * 3)
+    one, two = ({id(parameter) for parameter in model.stage_parameters(count)} for count in (1, 2))
+    assert one and one < two
+    first = {
+        id(parameter)
+        for parameter in (
+            model.backbone.model.patch_embed if arch == "test_vit" else model.backbone.model.stem
+        ).parameters()
+    }
+    assert first <= one and id(model.head.weight) not in two
