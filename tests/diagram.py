@@ -1,4 +1,4 @@
-"""The pipeline as a diagram for the README: `python -m tests.diagram` writes it there.
+"""The pipeline as a diagram for docs/design.md: `python -m tests.diagram` writes it there.
 
 It is what `dvc dag --mermaid` says, with the stages of all models drawn as one and without arrows that follow from
 others (tile -> train follows from tile -> split -> train).
@@ -11,8 +11,9 @@ import sys
 import yaml
 
 from tests.dependencies import REPOSITORY
+from tests.pages import DOCS
 
-README = REPOSITORY / "README.md"
+PAGE = DOCS / "design.md"
 BLOCK = re.compile(r"```mermaid\n.*?```\n", re.DOTALL)
 Arrows = set[tuple[str, str]]
 
@@ -49,9 +50,9 @@ def without_shortcuts(arrows: Arrows) -> Arrows:
 
 
 def main() -> None:
-    """Write the diagram into README.md."""
-    text = README.read_text(encoding="utf-8")
-    README.write_text(BLOCK.sub(lambda _: pipeline_diagram(), text, count=1), encoding="utf-8")
+    """Write the diagram into the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(BLOCK.sub(lambda _: pipeline_diagram(), text, count=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

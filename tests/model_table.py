@@ -1,4 +1,4 @@
-"""The README's table of models: `python -m tests.model_table` measures it and writes it there.
+"""The table of models in docs/models.md: `python -m tests.model_table` measures it and writes it there.
 
 Every listed architecture is built as train builds it (one neuron, random weights, later feature stages left out) and
 run once for each tile side. FLOPs are those of one image's plain forward pass at 224 px, as torch's FlopCounterMode
@@ -17,9 +17,9 @@ from stages.models.packages import package_of
 from stages.models.registry import ARCHITECTURES, Architecture
 from stages.models.rollout import settings_grid
 from stages.models.weights import Classifier, build_classifier
-from tests.dependencies import REPOSITORY
+from tests.pages import DOCS
 
-README = REPOSITORY / "README.md"
+PAGE = DOCS / "models.md"
 HEAD = [
     "| model | family | parameters, millions | GFLOPs at 224 px | map at 112 / 224 px | pre-trained |",
     "|---|---|---|---|---|---|",
@@ -81,9 +81,9 @@ def table() -> str:
 
 
 def main() -> None:
-    """Write the table into README.md."""
-    text, measured = README.read_text(encoding="utf-8"), table()
-    README.write_text(BLOCK.sub(lambda _: measured, text, count=1), encoding="utf-8")
+    """Write the table into the page."""
+    text, measured = PAGE.read_text(encoding="utf-8"), table()
+    PAGE.write_text(BLOCK.sub(lambda _: measured, text, count=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
