@@ -167,8 +167,8 @@ def _time(own: dict[str, float]) -> str:
 def _ranking() -> str:
     parts = []
     for path, key, caption in (
-        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval over {:.0f} clusters"),
-        (TRUTHS_PLOT, "truth", "Scores against {}, 95% intervals over {:.0f} clusters"),
+        (RANK_PLOT, "family", "Ranks within the family {}, value with its 95% interval over up to {:.0f} clusters"),
+        (TRUTHS_PLOT, "truth", "Scores against {}, 95% intervals over up to {:.0f} clusters"),
     ):
         for name, rows in _table(path).groupby(key, sort=True):
             cells: dict[str, dict[str, str]] = {}

@@ -24,7 +24,7 @@ from stages.metrics.classification import classification_scores, confusion_matri
 from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
 from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
 from stages.metrics.localisation import SCORES
-from stages.metrics.measuring import Ground, Measured, image_histograms, measure_sources
+from stages.metrics.measuring import SPLITS, Ground, Measured, image_histograms, measure_sources
 from stages.metrics.rows import AllScores, Chosen, Curves, all_scores, choose_rows, pooled_scores, score_tables
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
@@ -84,9 +84,10 @@ def _read(dataset: str, model: str) -> Explained:
     positions = maps.positions_in(tiles)
     rows = np.argsort(positions)  # whatever order explain wrote, the same scores
     said, positions = maps.index.iloc[rows], positions[rows]
-    splits = {split: (said["split"] == split).to_numpy(bool) for split in ("val", "test")}
-    if not splits["test"].any():
-        raise InputError(f"{maps.folder}: there is no test tile; run the split, train and explain stages again")
+    splits = {split: (said["split"] == split).to_numpy(bool) for split in SPLITS}
+    for split in SPLITS:
+        if not splits[split].any():
+            raise InputError(f"{maps.folder}: there is no {split} tile; run the split, train and explain stages again")
     ground = Ground(
         tiles.px,
         tiles.truths,

@@ -111,7 +111,7 @@ def test_the_page_has_every_part(results):
         "best CNN net; best ViT vit_fmax",
         "Nothing is published for boards; the two studies have casting, gid, neu_det, pcb.",
         "1: 0.500 (0.250 to 0.750)",
-        "Scores against boxes, 95% intervals over 12 clusters",
+        "Scores against boxes, 95% intervals over up to 12 clusters",
         "A curve",
         "12.5",
     ):

@@ -39,6 +39,10 @@ def test_bad_input_is_named_and_earlier_results_stay(params):
     rewrite_index("net", split="val")
     with pytest.raises(InputError, match=r"data/maps/net: there is no test tile"):
         stage.score(params, "net")
+    rewrite_index("net", split="test")
+    with pytest.raises(InputError, match=r"data/maps/net: there is no val tile"):
+        stage.score(params, "net")
+    rewrite_index("net", split="val")
     rewrite_index("net", logit=np.nan)
     with pytest.raises(InputError, match=r"there is no test tile|a logit is not finite"):
         stage.score(params, "net")

@@ -66,7 +66,8 @@ class NewMaps:
             index = index.assign(logit=_not_good(logits, classes), predicted=predicted)
         self._open.clear()
         index.to_parquet(self.folder / "index.parquet", index=False)
-        write_json(self.folder / "settings.json", {**description, "classes": classes})
+        # every digit: ratios are the names of settings in other records, and cells are measured in parts of pixels
+        write_json(self.folder / "settings.json", {**description, "classes": classes}, exact=True)
         (self.folder / PROGRESS).unlink(missing_ok=True)
         if logits.ndim == 1:
             file.unlink()  # last: until here a killed run finds everything it needs

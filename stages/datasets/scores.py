@@ -129,7 +129,7 @@ def write_scores(
         _write_histograms(temporary / HISTOGRAMS, histograms)
         described = {name: asdict(row) for name, row in rows.items()}
         content = {"best": best, "order": list(rows), "rows": described, "pooled": pooled or {}}
-        write_json(temporary / ROWS, content)
+        write_json(temporary / ROWS, content, exact=True)  # rows that differ in the sixth decimal must not tie
 
 
 def open_scores(folder: Path) -> Scores:

@@ -128,7 +128,7 @@ def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles) -> list
     for image in images:
         mask = folder / mask_name(image) if image.boxes else None
         if mask is not None and not mask.is_file():
-            error = InputError(f"{mask}: missing; run the download stage again (`dvc repro -f download`)")
+            error = InputError(f"{mask}: missing; run the download stage again (`dvc repro -f -s download`)")
             bad.refuse(error, image.source)
             continue
         attached.append(replace(image, mask=mask, has_mask=True, derived=True))

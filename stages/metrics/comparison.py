@@ -17,7 +17,7 @@ from stages.metrics.intervals import (
 )
 from stages.metrics.ranking import average_ranks, best_rows
 
-TOO_FEW, UNDECIDED = "too few", "undecided"
+TOO_FEW, UNDECIDED, UNDEFINED = "too few", "undecided", "undefined"
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,13 @@ class Contest:
 
     @property
     def verdict(self) -> str:
-        """Return cnn | vit (the interval lies on that side of 0) | undecided | too few (clusters to name a winner)."""
+        """Return which side is better.
+
+        cnn | vit (the interval lies on that side of 0) | undecided | too few (clusters to name a winner) | undefined
+        (one of the two has no score).
+        """
+        if math.isnan(self.cnn - self.vit):
+            return UNDEFINED
         if self.clusters < MIN_CLUSTERS:
             return TOO_FEW
         return "cnn" if self.low > 0 else "vit" if self.high < 0 else UNDECIDED
@@ -92,7 +98,7 @@ class Contest:
     def __str__(self) -> str:
         """Return cnn - vit [low, high]."""
         if math.isnan(self.cnn - self.vit):
-            return "undefined"
+            return UNDEFINED
         interval = "no interval" if math.isnan(self.low) else f"{self.low:+.3f}, {self.high:+.3f}"
         return f"{self.cnn - self.vit:+.3f} [{interval}]"
 
@@ -108,10 +114,14 @@ class Behind:
 
     @property
     def told_apart(self) -> list[str]:
-        """Return yes (the interval excludes 0) | no | too few (clusters to say), for each row; "" where undefined."""
+        """Return yes (the interval excludes 0) | no | too few (clusters to say), for each row.
+
+        "" where there is no difference, or none with an interval: the two share fewer than two clusters.
+        """
         said = np.where((self.low > 0) | (self.high < 0), "yes", "no")
         said = np.where(self.clusters < MIN_CLUSTERS, TOO_FEW, said)
-        return [str(own) for own in np.where(np.isnan(self.value), "", said)]
+        unsaid = np.isnan(self.value) | (np.isnan(self.low) & (self.clusters >= MIN_CLUSTERS))
+        return [str(own) for own in np.where(unsaid, "", said)]
 
 
 def estimate(
@@ -179,8 +189,11 @@ def contest(estimates: Estimates, cnn: Sequence[int], vit: Sequence[int], metric
 
 
 def contests_line(contests: Mapping[str, Contest]) -> str:
-    """Return contests by metric as text, with the least number of clusters that one of them rests on."""
+    """Return contests by metric as text, with the least number of clusters that one of the defined rests on."""
     said = ", ".join(f"{name.replace('_', ' ')} {own}" for name, own in contests.items())
-    clusters = min(own.clusters for own in contests.values())
+    defined = [own.clusters for own in contests.values() if own.verdict != UNDEFINED]
+    if not defined:
+        return said
+    clusters = min(defined)
     few = f", too few to name the better one: below {MIN_CLUSTERS}" if clusters < MIN_CLUSTERS else ""
     return f"{said} (clusters: {clusters}{few})"

@@ -13,9 +13,12 @@ vary as much as ours, whose shares of the score's denominator are w_i (Kish 1965
 "Asymptotic behavior of a t-test robust to cluster heterogeneity"; G - 1 as MacKinnon & Webb 2017 do). It is laid out on
 the logit of the score between its bounds by the delta method, so it never leaves them.
 
-Where all clusters agree exactly (every tile hit), the spread is 0 and says nothing. Then clusters that differ may still
-be as many as 1 - 0.025^(1/C) (Clopper & Pearson 1934 for 0 of C), and the interval is what the score would be if these
-lay at a bound.
+Clusters without a share of the denominator count for neither G nor C. Where the score depends on them all the same, as
+average precision does on good images, which have no true pixel, their (s_(i) - s)^2 are added to the sum.
+
+Where all clusters agree exactly (every tile hit), the spread is 0 and says nothing; nor does it where the score is at a
+bound. Then clusters that differ may still be as many as 1 - 0.025^(1/C) (Clopper & Pearson 1934 for 0 of C), and the
+interval is what the score would be if these lay at a bound.
 
 How often such intervals hold the truth: `python -m tests.benchmarks.coverage`. The percentile bootstrap over clusters,
 which is common for this, held it in half to four fifths of the cases with 5 clusters and in 80 to 92% with 12; so it is
@@ -66,7 +69,7 @@ class Jackknife:
             reach = stdtrit(self._freedom, (1 + level) / 2) * spread / (place * (1 - place))
             low, high = expit(logit(place) - reach), expit(logit(place) + reach)
             other = 1 - ((1 - level) / 2) ** (1 / self.clusters)  # share of clusters that may be otherwise
-            agree = spread < NO_SPREAD
+            agree = _nothing_to_go_by(place, spread)
             low, high = np.where(agree, place * (1 - other), low), np.where(agree, place + other * (1 - place), high)
             known = ~np.isnan(self.values) & ~np.isnan(spread)
             return self._outside(np.where(known, low, math.nan)), self._outside(np.where(known, high, math.nan))
@@ -83,9 +86,8 @@ class Jackknife:
             # of clusters that agree: how far beyond the middle they are, with the others at the far bound
             same = np.maximum(0.5, 1 - (0.5 / np.maximum(place, 1 - place)) ** self.clusters)
             same = np.where(place < 0.5, 1 - same, same)
-            return np.where(
-                np.isnan(self.values) | np.isnan(spread), math.nan, np.where(spread < NO_SPREAD, same, sure)
-            )
+            said = np.where(_nothing_to_go_by(place, spread), same, sure)
+            return np.where(np.isnan(self.values) | np.isnan(spread), math.nan, said)
 
     def mean(self, axis: int) -> "Jackknife":
         """Return the mean over one axis of the scores: of several training seeds, of several rows."""
@@ -119,6 +121,8 @@ class Jackknife:
         counted, clusters = self.shares > 0, self.clusters
         mean = np.where(counted, self.without, 0).sum(axis=0) / clusters
         squares = np.where(counted, (self.without - mean) ** 2, 0).sum(axis=0)
+        # a cluster without a share, of good images alone, adds nothing to a mean, but false alarms to average precision
+        squares += np.where(counted, 0, (self.without - self.values) ** 2).sum(axis=0)
         spread = np.sqrt(np.where(clusters > 1, (clusters - 1) / clusters * squares, math.nan))
         lowest, highest = self.bounds
         above = self.values - lowest
@@ -130,6 +134,12 @@ class Jackknife:
         """Return what 0..1 means between the bounds."""
         lowest, highest = self.bounds
         return lowest + (place / (1 - place) if math.isinf(highest) else place * (highest - lowest))
+
+
+def _nothing_to_go_by(place: Floats, spread: Floats) -> NDArray[np.bool_]:
+    """Return (...) whether clusters agree, or a score 0..1 is at its bound, where its logit has no slope."""
+    nothing: NDArray[np.bool_] = (spread < NO_SPREAD) | (place <= 0) | (place >= 1)
+    return nothing
 
 
 def shares_of(weights: ArrayLike) -> Floats:

@@ -1,5 +1,6 @@
 """Measuring many heatmaps against one set of tiles, a chunk at a time: nothing of tile size is ever kept."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -185,12 +186,13 @@ def good_tile_alarms(
     """Return rule -> what lights up on good test tiles: by the thesis' threshold and by the one of validation.
 
     Tiles that the classifier calls good are black, as in every mask here: it is what classifier and heatmap light up
-    together. Without any truth there is nothing to choose by, and the thesis' threshold stands alone.
+    together. Without truth on validation tiles there is nothing to choose by, and the thesis' threshold stands alone.
     """
     shown = ground.probability > rule.probability_threshold
     wanted = {"fixed": np.full(len(shown), rule.intensity_threshold)}
     if ground.truths:
-        wanted["validation"] = apply_rules(levels, ground.truths[0], shown, ground.splits["val"])["validation"].levels
+        chosen = apply_rules(levels, ground.truths[0], shown, ground.splits["val"])["validation"]
+        wanted |= {} if math.isnan(chosen.threshold) else {"validation": chosen.levels}
     good = np.flatnonzero(ground.splits["test"] & ~ground.defective)
     alarms = {}
     for name, level in wanted.items():

@@ -56,8 +56,8 @@ class Thresholded:
     """What a rule gave: the value it chose (NaN where it chooses for each tile) and the counts of all n tiles."""
 
     threshold: float  # level 0..255, or a fraction of the maximum
-    levels: NDArray[np.float64]  # (n,) the level that a pixel must be above
-    counts: NDArray[np.int64]  # (n, 4) TP, FP, FN, TN
+    levels: NDArray[np.float64]  # (n,) the level that a pixel must be above; NaN where nothing could be chosen
+    counts: NDArray[np.int64]  # (n, 4) TP, FP, FN, TN; all 0 there
 
     def scores(self, rows: Bools) -> dict[str, float]:
         """Return the pooled `pixel_scores` and `mean_iou` of the selected tiles."""
@@ -105,7 +105,7 @@ def apply_rules(
         truth: the truth that is counted, and chosen by.
         shown: (n,) the probability of a defect is above its threshold.
         validation: (n,) the tiles to choose by. Without truth on any of them the rules that choose give NaN as
-            threshold and black masks.
+            threshold and count no pixel, so that every score of theirs is undefined.
         fixed: level of the fixed rule.
     """
 
@@ -114,7 +114,7 @@ def apply_rules(
         return Thresholded(value, thresholds, levels.counts(truth, thresholds, shown))
 
     fraction, level = best_fraction(levels, truth, shown, validation), best_level(levels, truth, shown, validation)
-    nothing = by(math.nan, _TOP)
+    nothing = Thresholded(math.nan, np.full(len(levels.every), math.nan), np.zeros((len(levels.every), 4), np.int64))
     return {
         "fixed": by(fixed, fixed),
         "otsu": by(math.nan, otsu_levels(levels.every)),

@@ -86,6 +86,15 @@ def test_too_few_clusters_name_no_winner():
         assert ("too few to name the better one: below 5" in contests_line({"f1": own})) == (count < 5)
 
 
+def test_what_has_no_score_is_undefined_and_not_too_few():
+    nothing, once = (math.nan,) * 6, (0.3, *(math.nan,) * 5)
+    result = estimate(rows_of([(0.9, 0.8, 0.7, 0.9, 0.9, 0.8)], [nothing], [once]), draws(6))
+    own = contest(result, [0], [1], 0)
+    assert own.verdict == str(own) == "undefined"
+    assert contests_line({"f1": own}) == "f1 undefined"
+    assert behind(result, 0, 0).told_apart == ["no", "", ""]  # the last has a score, but no interval
+
+
 def test_the_distance_to_the_first_row_is_paired():
     # the second row is about 0.25 above the first, wherever that is; the third is undefined
     hard, near = np.array([0.0, 0.5, 0.25, 0.6, 0.1, 0.4]), np.array([0.2, 0.3, 0.25, 0.25, 0.3, 0.2])

@@ -89,6 +89,30 @@ def test_fewer_than_two_clusters_give_no_interval():
     assert int(of_clusters([1, 0, 1], [2, 0, 2]).clusters) == 2  # the one that adds nothing does not count
 
 
+def test_a_score_at_its_bound_whose_clusters_differ_has_an_interval():
+    """1 by rounding, or of coarse histograms: its logit has no slope, so it is as if all clusters agreed."""
+    shares = np.full(12, 1 / 12)
+    agreed = of_clusters([4] * 12, [4] * 12)
+    best = Jackknife(np.asarray(1.0), np.where(np.arange(12) == 3, 0.99, 1.0), shares)
+    worst = Jackknife(np.asarray(0.0), np.where(np.arange(12) == 3, 0.01, 0.0), shares)
+    assert ends(best) == pytest.approx(ends(agreed))
+    assert ends(worst) == pytest.approx((0.0, 1 - ends(agreed)[0]))
+    assert float((best - worst).above_zero()) == pytest.approx(1 - 0.5**12)
+
+
+def test_clusters_of_good_tiles_widen_the_interval_of_a_score_that_depends_on_them():
+    """Average precision without one good image: it has no true pixel, but false alarms."""
+    shares, quiet = np.array([0.25, 0.25, 0.25, 0.25, 0, 0]), np.array([0.6, 0.5, 0.7, 0.6, 0.6, 0.6])
+    loud = np.where(shares > 0, quiet, [0, 0, 0, 0, 0.8, 0.55])
+    error = math.sqrt(3 / 4 * (0.1**2 + 0.1**2 + 0.2**2 + 0.05**2))
+    reach = t.ppf(0.975, 3) * error / (0.6 * 0.4)
+    score = Jackknife(np.asarray(0.6), loud, shares)
+    assert ends(score) == pytest.approx((expit(logit(0.6) - reach), expit(logit(0.6) + reach)))
+    assert int(score.clusters) == 4
+    narrow = Jackknife(np.asarray(0.6), quiet, shares)
+    assert ends(narrow)[0] > ends(score)[0] and ends(narrow)[1] < ends(score)[1]
+
+
 def test_one_cluster_that_is_nearly_all_says_next_to_nothing():
     low, high = ends(of_clusters([3e8, 1, 0], [1e9, 1, 1]))
     assert low < 1e-6 and high > 1 - 1e-6

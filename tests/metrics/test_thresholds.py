@@ -129,6 +129,17 @@ def test_without_truth_nothing_is_chosen(scene):
     levels = count_levels(maps, {"exact": np.zeros_like(truth)}, PX)
     rules = apply_rules(levels, "exact", shown, np.arange(12) < 6)
     for name in ("fraction", "validation"):
-        assert math.isnan(rules[name].threshold) and (rules[name].counts[:, :2] == 0).all()
+        assert math.isnan(rules[name].threshold) and (rules[name].counts == 0).all()
     assert math.isnan(oracle(levels, "exact", shown, shown).threshold)
     assert math.isnan(rules["validation"].scores(shown)["jaccard"])
+
+
+def test_without_truth_on_validation_tiles_the_score_of_a_chosen_threshold_is_undefined(scene):
+    maps, truth, shown, _ = scene
+    validation = np.arange(12) < 6
+    levels = count_levels(maps, {"exact": truth & ~validation[:, None, None]}, PX)
+    rules = apply_rules(levels, "exact", shown, validation)
+    for name in ("fraction", "validation"):
+        assert np.isnan([*rules[name].scores(~validation).values()]).all()  # not 0: no rule was tried and failed
+        assert np.isnan(rules[name].levels).all()
+    assert rules["fixed"].scores(~validation)["jaccard"] >= 0

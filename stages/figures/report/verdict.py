@@ -61,6 +61,8 @@ def _next(others: Sequence[Row]) -> str:
     apart = f"The next, {who}, is {by} in {metric}{_interval(*ends)}"
     if row["told_apart"] == "too few":
         return f"{apart}; so few clusters of tiles ({row['clusters']:g}) do not say how surely."
+    if row["told_apart"] not in ("yes", "no"):
+        return f"{apart}, which no interval can tell apart."
     return f"{apart}: {'more than chance explains' if row['told_apart'] == 'yes' else 'chance may explain it'}."
 
 
