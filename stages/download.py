@@ -2,9 +2,9 @@
 
 `dataset.root` given: nothing is copied and nothing written there; the record holds a checksum of the files. DVC does
 not watch that folder: after changing files in it run `dvc repro -f -s download`. Otherwise `boards` is generated and
-the others are fetched from Kaggle into data/raw/.<name>.download. A download that was cut off goes on when the stage runs
-again, and an archive whose content is refused stays there and is not fetched again. Where a data set has a folder of
-clean templates, exact masks are derived from them into data/raw/<name>/masks (`dataset.derive_masks`).
+the others are fetched from Kaggle into data/raw/.<name>.download. A download that was cut off goes on when the stage
+runs again, and an archive whose content is refused stays there and is not fetched again. Where a data set has a
+folder of clean templates, exact masks are derived from them into data/raw/<name>/masks (`dataset.derive_masks`).
 """
 
 import dataclasses
