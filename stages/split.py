@@ -24,6 +24,8 @@ def split(params: Params) -> str:
     write_json(SPLIT_METRICS, {name: leakage_of_modes(tiles, table, params.split, other_ways)})
     how = f"by {params.split.by}" + (" (official)" if params.split.official and has_official(index) else "")
     duplicates = describe_duplicates(index, params.split)
+    if params.split.official and not has_official(index) and (parts := sorted({*index["official"]} - {""})):
+        how += f" (the publisher's {', '.join(parts)} do not count, since only train and test together do)"
     return f"split: {name} {how}: {describe_split(index, table)}" + (f"; {duplicates}" if duplicates else "")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from stages.datasets.bad_files import BadFiles
@@ -54,7 +55,8 @@ def read_neu_det(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImag
     Raises:
         InputError: the layout or an image's XML is missing, or an XML is wrong.
     """
-    return _read(root, options, bad, group=lambda path, source: source, kind=_name_before_number)
+    form = replace(VOC, across_parts=True)
+    return read_pairs(_find(root), form, options, bad, lambda path, source: source, _name_before_number)
 
 
 def read_voc(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:

@@ -1,7 +1,7 @@
 """Finding folders that say by their names whether their images are good or defective."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from stages.datasets.layout import (
     find_layout,
     means_good,
     only,
+    part_of,
     some_images,
 )
 from stages.datasets.pairs import sort_files
@@ -83,10 +84,15 @@ def find_places(root: Path, naming: Naming, looked_for: str) -> tuple[Path, dict
             places |= {path: Place("good", "", folder, part) for path in _pictures([folder], base)}
         for folder in classes.defective:
             for path in _pictures([folder], base):
-                inside = path.relative_to(folder).parts[:-1]
-                places[path] = Place("defective", inside[0] if inside and naming.kinds else "", folder, part)
+                named = [name for name in path.relative_to(folder).parts[:-1] if name.lower() not in _NO_CLASS]
+                places[path] = Place("defective", named[0] if named and naming.kinds else "", folder, part)
         for folder in classes.kinds:
             places |= {path: Place("defective", folder.name, folder, part) for path in _pictures([folder], base)}
+    if naming.kinds:  # good/train and scratch/train instead of train/good and train/scratch
+        places = {
+            path: replace(at, official=at.official or part_of(path.relative_to(at.folder)))
+            for path, at in places.items()
+        }
     return base, places
 
 

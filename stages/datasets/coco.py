@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import IMAGE_SUFFIXES, Bitmap, Box, Polygon, SourceImage, drawn_shape
+from stages.datasets.images import Bitmap, Box, Polygon, SourceImage, drawn_shape
 from stages.datasets.layout import (
     GOOD,
     PARTS,
+    PICTURE_SUFFIXES,
     Part,
     composed,
     defect_name,
@@ -62,9 +63,11 @@ def read_coco(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """Read every COCO file below `root` and the images that it lists; one that it lists without annotation is good.
 
     An image is found by its `file_name`: the last folders of its path are those of the name, and where several are,
-    the one nearest to the JSON is meant. Outlines and run-length codes are exact truth where every annotation of the
-    data set has one; boxes are their bounds, else `bbox`. The publisher's part is the folder train/, val/, valid/ or
-    test/ that the image lies in, else the word in the JSON's name. Images that no JSON lists are not used.
+    the one nearest to the JSON is meant. First folders of names may be others than on this disk, if they are so for all
+    of a JSON's images; one that could be found only by passing over more of its name than the others is missing.
+    Outlines and run-length codes are exact truth where every annotation of the data set has one; boxes are their
+    bounds, else `bbox`. The publisher's part is the folder train/, val/, valid/ or test/ that the image lies in, else
+    the word in the JSON's name. Images that no JSON lists are not used.
 
     Raises:
         InputError: there is no such JSON, it is wrong, two list the same image, or an image is missing or ambiguous.
@@ -77,12 +80,15 @@ def read_coco(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
         raise InputError(f"{root}: no {LOOKED_FOR}{seen}; set dataset.root to a folder that has, or dataset.name")
     named: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in PICTURE_SUFFIXES:
             named[composed(path.name)].append(path)
     of_image: dict[Path, Entry] = {}
+    usual = _usual_misfit(entries, named, root)
     for entry in entries:
         try:
             path = _find(entry, named, root)
+            if _misfit(entry, path, root) > usual[entry.file]:
+                raise _not_there(entry, f"; {path} is another one")
             if path in of_image:
                 raise InputError(f"{path}: listed twice, by {of_image[path].file} and {entry.file}; keep one of them")
         except InputError as error:
@@ -151,12 +157,10 @@ def _entries(path: Path) -> list[Entry]:
 
 
 def _find(entry: Entry, named: Mapping[str, Sequence[Path]], root: Path) -> Path:
-    parts = [part for part in PurePosixPath(entry.name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+    parts = _names(entry)
     candidates = named.get(composed(parts[-1]), ()) if parts else ()
     if not candidates:
-        raise InputError(
-            f"{entry.file}: lists {escaped(entry.name)[:100]!r}, which is not there; add the image or take it out"
-        )
+        raise _not_there(entry)
 
     def fits(path: Path) -> tuple[int, int, bool]:
         """Count last folders that agree with the name, first ones that agree with the JSON's, and the part."""
@@ -177,19 +181,46 @@ def _find(entry: Entry, named: Mapping[str, Sequence[Path]], root: Path) -> Path
     return best[0]
 
 
+def _names(entry: Entry) -> list[str]:
+    return [part for part in PurePosixPath(entry.name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+
+
+def _not_there(entry: Entry, instead: str = "") -> InputError:
+    name = escaped(entry.name)[:100]
+    return InputError(f"{entry.file}: lists {name!r}, which is not there{instead}; add the image or take it out")
+
+
+def _misfit(entry: Entry, path: Path, root: Path) -> tuple[int, bool]:
+    """Return how many first folders of the name are not those of the path, and whether the JSON is of another part."""
+    names, inside = _names(entry), path.relative_to(root)
+    own, other = part_of(entry.file.relative_to(root)) or _part_in(entry.file.stem), part_of(inside)
+    return len(names) - max(_agreeing(inside.parts[::-1], names[::-1]), 1), None not in (own, other) and own != other
+
+
+def _usual_misfit(
+    entries: Sequence[Entry], named: Mapping[str, Sequence[Path]], root: Path
+) -> dict[Path, tuple[int, bool]]:
+    """Return the least misfit of each JSON's images."""
+    least: dict[Path, tuple[int, bool]] = {}
+    for entry in entries:
+        try:
+            misfit = _misfit(entry, _find(entry, named, root), root)
+        except InputError:
+            continue
+        least[entry.file] = min(least.get(entry.file, misfit), misfit)
+    return least
+
+
 def _agreeing(first: Sequence[str], second: Sequence[str]) -> int:
-    count = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
 def _part_in(stem: str) -> Part | None:
     """Return the part that a JSON's name says: instances_train2017, valid, test_coco."""
     words = "".join(letter if letter.isalpha() else " " for letter in stem.lower()).split()
-    return next((PARTS[word] for word in words if word in PARTS), None)
+    parts = {PARTS[word] for word in words if word in PARTS}
+    return parts.pop() if len(parts) == 1 else None
 
 
 def _marks(entry: Entry, image: Path, options: Dataset) -> Marks:

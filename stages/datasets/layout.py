@@ -169,12 +169,12 @@ def group_of(source: str, pattern: str | None) -> str:
 
 
 def defect_name(text: str, where: str, good_names: Collection[str] = GOOD_NAMES) -> str:
-    """Return the name of a kind of defect, without white space around it.
+    """Return the name of a kind of defect, its accents composed, without white space around it.
 
     Raises:
         InputError: it is empty, not printable, longer than 100 characters, or means good.
     """
-    name = text.strip()
+    name = composed(text.strip())
     if not name:
         raise InputError(f"{where} is missing; name the kind of defect")
     if means_good(name, good_names):

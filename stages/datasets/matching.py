@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from stages.datasets.layout import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, stem_of
+from stages.datasets.layout import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, part_of, stem_of
 from stages.runtime.errors import InputError
 
 MASK_ENDINGS = ("_mask", "-mask", "_gt", "_ground_truth", "_seg", "_label")
@@ -14,13 +14,16 @@ Found = dict[Path, Path | InputError]
 _Named = dict[str, list[Path]]
 
 
-def match_annotations(images: Sequence[Path], annotations: Iterable[Path], root: Path) -> Found:
+def match_annotations(
+    images: Sequence[Path], annotations: Iterable[Path], root: Path, across_parts: bool = False
+) -> Found:
     """Return the annotation of every image that has one, or the reason why it cannot be told.
 
     An annotation has the image's name without suffix. It lies beside the image, else in a folder without images: one
     whose path has names of the image's folders alone, in their order (Annotations/train/x.xml or Annotations/x.xml for
     images/train/x.jpg; what says that they are images, annotations or masks does not count), that with most of them;
-    else, where no other image has it by place, any, when nothing else is called so.
+    else, where no other image has it by place, any, when nothing else is called so. Images of train/ and val/ are often
+    numbered alike, so not even then that of another part, unless `across_parts`.
     """
     by_stem = _by_stem(annotations, ())
     found = _by_place(images, by_stem, root)
@@ -29,6 +32,9 @@ def match_annotations(images: Sequence[Path], annotations: Iterable[Path], root:
     for image in images:
         if image not in found:
             left = [path for path in by_stem.get(stem_of(image), []) if path.parent not in with_images]
+            part = part_of(image.relative_to(root))
+            if not across_parts:
+                left = [path for path in left if None in (part, own := part_of(path.relative_to(root))) or own == part]
             if left := [path for path in left if path not in taken]:
                 found[image] = left[0] if len(left) == 1 else _ambiguous(image, left)
     return _each_once(found)

@@ -24,6 +24,7 @@ class Format:
         exact: its defects have outlines: always, never, or where all of the data set have one (None).
         good: how a good image is annotated, for messages.
         drawn_on: see `SourceImage.drawn_on`.
+        across_parts: see `match_annotations`.
     """
 
     suffix: str
@@ -31,6 +32,7 @@ class Format:
     exact: bool | None
     good: str
     drawn_on: Frame | None = None
+    across_parts: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def read_pairs(
         InputError: an annotation or mask is missing, wrong, or could be that of several images.
     """
     base = content.base
-    annotation_of = match_annotations(content.images, content.annotations, base)
+    annotation_of = match_annotations(content.images, content.annotations, base, form.across_parts)
     masks = content.masks if form.exact is False else ()
     mask_of = match_masks(content.images, masks, base)
     double = twins(content.images)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
-from stages.datasets.layout import escaped, stem_of
+from stages.datasets.layout import PICTURE_SUFFIXES, escaped, stem_of
 from stages.datasets.matching import in_mask_folder, masks_beside
 from stages.datasets.tree import list_files
 
@@ -42,7 +42,8 @@ def find_unused(
     """
     tree = list_files(root)
     used = {path for image in images for path in (image.path, image.mask, image.annotation)}
-    left_out = {stem_of(Path(item["file"])) for item in skipped}
+    bad_names = tuple(item["file"] for item in skipped)
+    left_out = {stem_of(Path(name)) for name in bad_names}
     pictures = [path for path in tree.files if path.suffix.lower() in IMAGE_SUFFIXES]
     beside = masks_beside(pictures)
     reasons: dict[str, list[Path]] = defaultdict(
@@ -50,11 +51,16 @@ def find_unused(
     )
     for path in tree.files:
         known = path in used or path == root / SOURCE_FILE or path.name.lower() in described_by
-        if known or templates in path.relative_to(root).parts or stem_of(path) in left_out:
+        if known or templates in path.relative_to(root).parts:
             continue
-        suffix = path.suffix.lower()
+        suffix, mask = path.suffix.lower(), path in beside or in_mask_folder(path, root)
+        if stem_of(path) in left_out:
+            # Pictures of other folders may be numbered alike; annotations and masks of that name may be its own.
+            image = suffix in PICTURE_SUFFIXES and not mask
+            if not image or escaped(path.relative_to(root).as_posix()).endswith(bad_names):
+                continue
         if suffix in IMAGE_SUFFIXES:
-            reasons[MASK if path in beside or in_mask_folder(path, root) else PICTURE].append(path)
+            reasons[MASK if mask else PICTURE].append(path)
         elif suffix in UNREAD_SUFFIXES:
             reasons[FORMAT].append(path)
         else:

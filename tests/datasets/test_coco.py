@@ -205,3 +205,39 @@ def test_a_header_that_claims_anything_takes_no_memory(tmp_path):
     write(tmp_path, claims.replace('"height": 20, "width": 30', '"height": 1000000, "width": 1000000'))
     with pytest.raises(InputError, match="1000000x1000000 px are more than"):
         read(read_coco, tmp_path)
+
+
+def test_an_image_of_another_folder_does_not_stand_for_a_missing_one(tmp_path):
+    write(tmp_path, coco({"bbox": BOX}, images=("dent/1.png", "dent/2.png")), "scratch/1.png", "dent/2.png")
+    with pytest.raises(InputError, match=r"lists 'dent/1.png', which is not there; .*scratch/1.png is another one"):
+        read(read_coco, tmp_path)
+    bad = BadFiles(skip=True)
+    assert [image.source for image in read(read_coco, tmp_path, bad=bad)] == ["dent/2.png"]
+    assert [item["file"] for item in bad.skipped] == ["dent/1.png"]
+
+
+def test_an_image_of_another_part_does_not_stand_for_a_missing_one(tmp_path):
+    for part in ("train", "valid"):
+        write_text(tmp_path / f"{part}/_annotations.coco.json", coco({"bbox": BOX}, images=("1.png", "2.png")))
+        write_pixels(tmp_path / f"{part}/2.png", noise(20, 30))
+    write_pixels(tmp_path / "valid/1.png", noise(20, 30, 1))
+    bad = BadFiles(skip=True)
+    images = read(read_coco, tmp_path, bad=bad)
+    assert [(image.source, image.annotation.parent.name) for image in images] == [
+        ("train/2.png", "train"),
+        ("valid/1.png", "valid"),
+        ("valid/2.png", "valid"),
+    ]
+    assert len(bad.skipped) == 1
+
+
+def test_first_folders_that_are_others_for_all_are_passed_over(tmp_path):
+    names = ("/home/me/a/1.png", "/home/me/b/c/1.png")
+    write(tmp_path, coco({"bbox": BOX}, images=names), "a/1.png", "b/c/1.png")
+    assert [bool(image.boxes) for image in read(read_coco, tmp_path)] == [True, False]
+
+
+def test_a_picture_in_a_format_that_is_not_read_is_there(tmp_path):
+    write(tmp_path, coco({"bbox": BOX}, images=("a.png", "b.heic")))
+    write_text(tmp_path / "b.heic", "x")
+    assert [image.source for image in read(read_coco, tmp_path)] == ["a.png", "b.heic"]

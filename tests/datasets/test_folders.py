@@ -212,3 +212,21 @@ def test_a_picture_of_another_format_is_found_to_be_refused(tmp_path):
 def test_no_good_and_defective_is_refused(tmp_path):
     with pytest.raises(InputError, match="no folders good/ and defective/"):
         read(read_folder, tmp_path)
+
+
+def test_folders_of_images_and_parts_are_no_kinds(tmp_path):
+    for name in ("good/train/1", "good/test/1", "bad/train/images/2", "bad/test/images/2", "bad/test/pit/3"):
+        write_pixels(tmp_path / f"{name}.png", noise(20, 30))
+    assert [(image.source, image.defect_class, image.official) for image in read(read_folder, tmp_path)] == [
+        ("bad/test/images/2.png", "defect", "test"),
+        ("bad/test/pit/3.png", "pit", "test"),
+        ("bad/train/images/2.png", "defect", "train"),
+        ("good/test/1.png", "good", "test"),
+        ("good/train/1.png", "good", "train"),
+    ]
+
+
+def test_a_name_is_one_kind_however_its_accents_are_written(tmp_path):
+    for name in ("good/1", "ray\u00e9/2", "raye\u0301/3"):
+        write_pixels(tmp_path / f"{name}.png", noise(20, 30))
+    assert {image.defect_class for image in read(read_folder, tmp_path)} == {"good", "ray\u00e9"}

@@ -29,7 +29,7 @@ PLACES = {
     "part first": ("train/images/x.jpg", "train/labels/x.txt"),
     "part last": ("images/train/x.jpg", "labels/train/x.txt"),
     "in any case": ("Images/TRAIN/x.jpg", "LABELS/train/x.txt"),
-    "anywhere": ("train/images/crazing/x.jpg", "validation/annotations/x.xml"),
+    "anywhere": ("images/day1/x.jpg", "annotations/batch2/x.xml"),
     "dots": ("images/cam1.2024-05.jpg", "annotations/cam1.2024-05.xml"),
 }
 
@@ -124,3 +124,9 @@ def test_no_file_is_given_to_two_images(images, files):
         match_annotations(paths[::-1], annotations[::-1], ROOT).keys()
         == match_annotations(paths, annotations, ROOT).keys()
     )
+
+
+def test_an_annotation_of_another_part_is_not_anyones():
+    image, annotation = ROOT / "train/images/1.jpg", ROOT / "valid/labels/1.txt"
+    assert match_annotations([image], [annotation], ROOT) == {}
+    assert match_annotations([image], [annotation], ROOT, across_parts=True) == {image: annotation}

@@ -52,3 +52,10 @@ def test_folders_that_are_neither_good_nor_defective_are_seen(tmp_path):
         write_pixels(tmp_path / name, noise(4, 4))
     found = find_unused(tmp_path, read(read_folder, tmp_path), [], None, frozenset())
     assert found == {PICTURE: ["unsure/3.png"]}
+
+
+def test_a_picture_left_out_hides_none_of_its_name_elsewhere(tmp_path):
+    for name in ("good/1.png", "unsure/1.png", "masks/good/1.png"):
+        write_pixels(tmp_path / name, noise(4, 4))
+    skipped = [{"file": "good/1.png", "reason": "broken"}]
+    assert find_unused(tmp_path, [], skipped, None, frozenset()) == {PICTURE: ["unsure/1.png"]}
