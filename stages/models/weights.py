@@ -118,7 +118,8 @@ def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
         except Exception as error:  # each architecture fails in its own way: assertions, shapes, types, keys
             if is_out_of_memory(error):
                 return  # training says what to change
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            said = " ".join(str(error).split())[:160] or "the side is probably no multiple of its patch or window"
+            reason = f"{type(error).__name__}: {said}"
     if reason:
         raise InputError(f"{subject} ({reason}); use another, or another tile.px")
 

@@ -23,6 +23,7 @@ FILE = f"/timm/{ARCH}/resolve/main/model.safetensors"
 # The client reads HF_ENDPOINT when it is imported, so a process of its own asks.
 ASK = """
 import json, sys
+from dataclasses import asdict
 from stages.models.registry import Architecture
 from stages.models.weights import initial_classifier
 from stages.runtime.errors import InputError
@@ -30,7 +31,7 @@ for arch in sys.argv[1:]:
     try:
         model, origin = initial_classifier("x", Architecture("vit", arch, None), 160, "hub", None)
         weight = model.backbone.state_dict()["patch_embed.proj.weight"]
-        print(json.dumps(origin.as_dict() | {"sum": weight.double().sum().item()}))
+        print(json.dumps(asdict(origin) | {"sum": weight.double().sum().item()}))
     except InputError as error:
         print(json.dumps({"error": str(error)}))
 """
