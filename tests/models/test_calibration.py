@@ -60,11 +60,10 @@ def test_threshold_with_the_best_f1() -> None:
 def test_threshold_is_never_rounded_across_a_tile() -> None:
     probability = np.array([0.9999991, 0.9999992, 0.9999999])
     threshold = fit_threshold(probability, np.array([False, True, True]))
-    assert (probability > threshold).tolist() == [
-        False,
-        True,
-        True,
-    ]  # five decimals would make it 1.0, which calls nothing
+    assert (probability > threshold).tolist() == [False, True, True]  # rounded to 1.0 it would call nothing
+    tiny = probability - 0.999999
+    threshold = fit_threshold(tiny, np.array([False, True, True]))
+    assert (tiny > threshold).tolist() == [False, True, True]  # rounded to 0.0 it would call all
 
 
 def test_undefined_is_nan() -> None:
