@@ -40,6 +40,20 @@ def match_annotations(
     return _each_once(found)
 
 
+def by_name_alone(found: Found, root: Path) -> list[tuple[Path, Path]]:
+    """Return the images whose annotation lies in a folder that is none of theirs, each with that annotation, sorted.
+
+    Their names are all that ties them together: what calls for a word, since the image's own annotation may be missing.
+    """
+    return sorted(
+        (image, path)
+        for image, path in found.items()
+        if isinstance(path, Path)
+        and path.parent != image.parent
+        and not _within(_folders(path, root), _folders(image, root))
+    )
+
+
 def match_masks(images: Sequence[Path], masks: Iterable[Path], root: Path) -> Found:
     """Return the mask of every image that has one, or the reason why it cannot be told.
 

@@ -8,7 +8,7 @@ from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import UNREAD_SUFFIXES, SourceImage, open_file
 from stages.datasets.layout import GOOD, PICTURE_SUFFIXES, defect_name, describe_images, part_of, stem_of
 from stages.datasets.marks import Marks
-from stages.datasets.matching import in_mask_folder, masks_beside, match_annotations, match_masks, twins
+from stages.datasets.matching import by_name_alone, in_mask_folder, masks_beside, match_annotations, match_masks, twins
 from stages.datasets.orientation import Frame
 from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
@@ -133,6 +133,12 @@ def read_pairs(
         )
 
     images = describe_images(content.images, base, describe, bad)
+    if alone := by_name_alone(annotation_of, base):
+        image, annotation = (path.relative_to(base).as_posix() for path in alone[0])
+        bad.remark(
+            f"{len(alone)} annotations lie in another folder than their image and were found by name alone: "
+            f"{annotation} for {image}, ..."
+        )
     if unread:
         bad.remark(f"{len(unread)} annotations have {unread[0]} entries, which are not read; their boxes are")
     if form.exact is None and not (exact and all(exact)):

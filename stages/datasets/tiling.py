@@ -108,7 +108,7 @@ def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> Cut:
     digest = pixels_sha(seen.pixels)
     described = replace(image, boxes=seen.boxes)
     rows = [
-        _index_row(described, digest, window, {k: _area(t, window) for k, t in seen.truths.items()}, tile)
+        _index_row(described, digest, window, _areas(seen.truths, window), _areas(seen.kinds, window), tile)
         for window in places
     ]
     marked = any(truth.any() for truth in seen.truths.values())
@@ -191,8 +191,9 @@ def part_of(array: np.ndarray, window: Window) -> np.ndarray:
     return array[window.y : window.y + window.height, window.x : window.x + window.width]
 
 
-def _area(truth: np.ndarray, window: Window) -> int:
-    return int(np.count_nonzero(part_of(truth, window)))
+def _areas(masks: dict[str, np.ndarray], window: Window) -> dict[str, int]:
+    """Return how many pixels of each mask (H, W) lie in the window."""
+    return {name: int(np.count_nonzero(part_of(mask, window))) for name, mask in masks.items()}
 
 
 def _tile(pixels: np.ndarray, window: Window, px: int) -> np.ndarray:
@@ -203,7 +204,9 @@ def _tile(pixels: np.ndarray, window: Window, px: int) -> np.ndarray:
     return cv2.resize(part, (px, px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _index_row(image: SourceImage, digest: str, window: Window, areas: dict[str, int], tile: Tile) -> dict[str, Any]:
+def _index_row(
+    image: SourceImage, digest: str, window: Window, areas: dict[str, int], kinds: dict[str, int], tile: Tile
+) -> dict[str, Any]:
     if image.label is not None:
         area, annotation = UNKNOWN_PX, "label"
         defective = image.label == "defective"
@@ -223,19 +226,23 @@ def _index_row(image: SourceImage, digest: str, window: Window, areas: dict[str,
         "defect_px": area,
         "exact_px": areas.get(EXACT, UNKNOWN_PX),
         "label": "defective" if defective else "good",
-        "defect_class": _defect_class(image, window) if defective else "good",
+        "defect_class": _defect_class(image, window, kinds) if defective else "good",
         "annotation": annotation,
         "pixels_sha": digest,
     }
 
 
-def _defect_class(image: SourceImage, window: Window) -> str:
-    """Return the image's class, or where classes are mixed the one whose boxes fill most of the window.
+def _defect_class(image: SourceImage, window: Window, kinds: dict[str, int]) -> str:
+    """Return the image's class, or where classes are mixed the one that fills most of the window.
 
-    A mask may reach beyond its box, so that a window shows no box at all: then the class of the nearest one.
+    By the area of its outlines where there are any (`kinds`: pixels of each kind in the window), since the box around
+    a long scratch covers what lies beside it; else by its boxes. A mask may reach beyond its box, so that a window
+    shows no box at all: then the class of the nearest one.
     """
     if image.defect_class:
         return image.defect_class
+    if any(kinds.values()):
+        return min(kinds, key=lambda name: (-kinds[name], name))
     areas: Counter[str] = Counter()
     gaps: dict[str, int] = {}
     for box in image.boxes or ():

@@ -30,6 +30,7 @@ class Annotated:
         pixels: H W 3 uint8 RGB.
         boxes: as `SourceImage.boxes`, turned with the picture.
         truths: "boxes" and "exact", H W bool, those that the data set has.
+        kinds: kind of defect -> H W bool, where outlines of several kinds are in one image; else empty.
         unclear: H W bool: annotated, but nobody knows what there is defect; None where there is no such place.
         notes: what was assumed or changed in reading, in words that are the same for all such images.
     """
@@ -37,6 +38,7 @@ class Annotated:
     pixels: np.ndarray
     boxes: tuple[Box, ...] | None
     truths: dict[str, np.ndarray]
+    kinds: dict[str, np.ndarray]
     unclear: np.ndarray | None
     notes: tuple[str, ...]
 
@@ -71,7 +73,11 @@ def read_annotated(image: SourceImage, options: Dataset = AUTO) -> Annotated:
         notes += [reading] if reading else []
     if not (image.label or (unclear is not None and unclear.any())):
         _check_content(image, truths)
-    return Annotated(picture.pixels, boxes, truths, unclear, tuple(notes))
+    kinds = {}
+    if image.has_mask and image.mask is None and not image.defect_class:
+        names = sorted({polygon.name for polygon in image.polygons} | {bitmap.name for bitmap in image.bitmaps})
+        kinds = {name: _outlined(image, shape, orientation, options, name) for name in names}
+    return Annotated(picture.pixels, boxes, truths, kinds, unclear, tuple(notes))
 
 
 def _exact(
@@ -81,10 +87,7 @@ def _exact(
     if image.mask is None:
         if not (image.polygons or image.bitmaps):
             return np.zeros(shape, bool), None, None
-        drawn = _frame(image, shape, orientation, options, image.annotated_shape)
-        own = shape if drawn == "upright" else stored_shape(shape, orientation)
-        filled = fill([polygon.corners for polygon in image.polygons], *own, image.bitmaps)
-        return upright(filled, orientation if drawn == "stored" else 1), None, None
+        return _outlined(image, shape, orientation, options), None, None
     if image.derived:
         defect, unclear = read_derived(image.mask)
         _check_mask_size(image, defect, {shape}, orientation)
@@ -101,6 +104,17 @@ def _exact(
         return np.zeros(shape, bool), None, reading
     drawn = _frame(replace(image, drawn_on=None), shape, orientation, options, found)
     return upright(mask.pixels, orientation if drawn == "stored" else 1), None, reading
+
+
+def _outlined(
+    image: SourceImage, shape: tuple[int, int], orientation: int, options: Dataset, kind: str | None = None
+) -> np.ndarray:
+    """Return H W bool, upright: what is inside the outlines and regions of one kind of defect; None: of every kind."""
+    drawn = _frame(image, shape, orientation, options, image.annotated_shape)
+    own = shape if drawn == "upright" else stored_shape(shape, orientation)
+    polygons = [polygon.corners for polygon in image.polygons if kind in (None, polygon.name)]
+    filled = fill(polygons, *own, [bitmap for bitmap in image.bitmaps if kind in (None, bitmap.name)])
+    return upright(filled, orientation if drawn == "stored" else 1)
 
 
 def _frame(

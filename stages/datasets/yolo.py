@@ -45,7 +45,17 @@ def read_yolo(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     found = match_annotations(content.images, content.annotations, root)
     names = _class_names([path for path in files if path.name.lower() in CLASS_FILES], root, len(found), options)
     form = Format(".txt", partial(_read, names=names), None, "an empty text file")
-    return read_pairs(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
+    images = read_pairs(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
+    if any(map(_names_parts, files)) and not any(image.official for image in images):
+        bad.remark("data.yaml names parts by paths, which are not read; folders called train, val and test are")
+    return images
+
+
+def _names_parts(path: Path) -> bool:
+    """Return whether a data.yaml, which can be read, says where the images of train, val or test are."""
+    if path.name.lower() not in ("data.yaml", "data.yml"):
+        return False
+    return bool(set(yaml.safe_load(path.read_text(encoding="utf-8-sig"))) & {"train", "val", "test"})
 
 
 def _class_names(files: Sequence[Path], root: Path, annotations: int, options: Dataset) -> Mapping[int, str]:

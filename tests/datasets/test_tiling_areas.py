@@ -85,3 +85,32 @@ def test_a_mask_beyond_every_box_is_of_the_nearest_ones_class(tmp_path):
     path, written = write_pixels(tmp_path / "a.png", noise(20, 36)), write_pixels(tmp_path / "m.png", mask)
     rows = cut_image(source_image(path, boxes=boxes, mask=written, has_mask=True, defect_class=""), TILE).rows
     assert [row["defect_class"] for row in rows] == ["patch", "patch"]
+
+
+def test_a_tile_has_the_kind_that_its_outlines_show_and_not_that_of_a_box_around_a_neighbour(tmp_path):
+    """The box of a diagonal scratch covers the whole picture, also a window in which there is but a dent."""
+    scratch = Polygon(((0.0, 0.0), (160.0, 156.0), (160.0, 160.0), (0.0, 4.0)), "scratch")
+    dent = Polygon(((10.0, 130.0), (25.0, 130.0), (25.0, 145.0), (10.0, 145.0)), "dent")
+    boxes = (Box(0, 0, 160, 160, "scratch"), Box(10, 130, 25, 145, "dent"))
+    path = write_pixels(tmp_path / "a.png", noise(160, 160))
+    image = source_image(path, defect_class="", boxes=boxes, has_mask=True, polygons=(scratch, dent))
+    rows = cut_image(image, replace(TILE, px=40, overlap_px=0, defect_threshold=0.0)).rows
+    kinds = {(row["x"], row["y"]): row["defect_class"] for row in rows}
+    assert kinds[0, 120] == "dent"
+    assert {kinds[at, at] for at in (0, 40, 80, 120)} == {"scratch"}
+    assert kinds[120, 0] == "good"
+
+
+def test_kinds_turn_with_a_picture_that_was_outlined_as_it_is_stored(tmp_path):
+    left, right = (
+        Polygon(((x, 0.0), (x + 20.0, 0.0), (x + 20.0, 20.0), (x, 20.0)), n) for x, n in ((0.0, "a"), (20.0, "b"))
+    )
+    image = source_image(
+        tagged(tmp_path / "a.jpg", noise(20, 40), 3),
+        defect_class="",
+        has_mask=True,
+        polygons=(left, right),
+        drawn_on="stored",
+    )
+    rows = cut_image(image, replace(TILE, px=20, overlap_px=0, defect_threshold=0.0)).rows
+    assert [row["defect_class"] for row in rows] == ["b", "a"]

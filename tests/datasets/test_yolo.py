@@ -173,3 +173,28 @@ def test_pixels_are_the_same_whether_from_boxes_or_outlines():
     assert np.array_equal(
         fill([((2, 3), (12, 3), (12, 8), (2, 8))], 20, 30), np.pad(np.ones((5, 10), bool), ((3, 12), (2, 18)))
     )
+
+
+def test_parts_that_are_not_read_and_files_of_another_folder_are_remarked(tmp_path):
+    bad = BadFiles()
+    write(
+        tmp_path,
+        "0 0.5 0.5 1 1\n",
+        image="images/day1/a.png",
+        label="labels/batch2/a.txt",
+        names="train: images/day1\n" + NAMES,
+    )
+    read(read_yolo, tmp_path, bad=bad)
+    assert bad.remarks == [
+        "1 annotations lie in another folder than their image and were found by name alone: labels/batch2/a.txt for "
+        "images/day1/a.png, ...",
+        "data.yaml names parts by paths, which are not read; folders called train, val and test are",
+    ]
+
+
+def test_what_lies_in_its_place_needs_no_remark(tmp_path):
+    bad = BadFiles()
+    names = "train: train/images\n" + NAMES
+    write(tmp_path, "0 0.5 0.5 1 1\n", image="train/images/a.png", label="train/labels/a.txt", names=names)
+    assert read(read_yolo, tmp_path, bad=bad)[0].official == "train"
+    assert bad.remarks == []
