@@ -22,6 +22,7 @@ from stages.metrics.faithfulness import (
     faithfulness_scores,
     filled,
     kept_probability,
+    ordered,
     perturbation_curves,
     relevance_ranks,
     top_pixels,
@@ -151,15 +152,16 @@ def _perturbed(
 ) -> tuple[dict[str, NDArray], list[tuple[str, str, tuple[float, float]]]]:
     """Return the columns of each tile, and the points of the mean curves: map, curve, (fraction, probability).
 
+    Both means are over the tiles whose own heatmap orders pixels: the random map's too, so that two lines compare.
     The random region keeps as many pixels of each tile as the heatmap's, so that only its place differs.
     """
     columns = {"probability": predict(pixels), "kept_px": kept.sum(axis=(1, 2))}
-    lines = []
+    lines, counted = [], ordered(own)
     same_area = top_pixels(relevance_ranks(chance), columns["kept_px"])
     for source, prefix, heatmaps, region in (("own", "", own, kept), ("random", "random_", chance, same_area)):
         for curve, points in perturbation_curves(pixels, heatmaps, fill, steps, predict).items():
             columns[prefix + curve] = curve_area(points)
-            means = pd.DataFrame(points).mean()
+            means = points[counted].mean(axis=0) if counted.any() else np.full(steps + 1, np.nan)
             lines += [(source, curve, (step / steps, float(mean))) for step, mean in enumerate(means)]
         columns[f"{prefix}kept"] = kept_probability(pixels, region, fill, predict)
     return columns, lines

@@ -114,6 +114,20 @@ def test_a_constant_map_orders_nothing_and_is_counted(params):
     assert own["sufficiency"]["value"] is None  # nothing is kept
 
 
+def test_the_curves_of_a_map_and_of_a_random_one_are_means_over_the_same_tiles():
+    pixels = np.arange(2 * 16, dtype=np.uint8).reshape(2, 4, 4, 1).repeat(3, axis=3)
+    varied, chance = np.random.default_rng(0).random((2, 2, 4, 4))
+    varied[1] = 0.5  # orders nothing
+
+    def predict(tiles):
+        return tiles.mean(axis=(1, 2, 3)) / 255
+
+    _, lines = stage._perturbed(pixels, varied, chance, varied > 0.5, np.zeros_like(pixels), 2, predict)
+    whole = {line[:2]: line[2][1] for line in lines if line[2][0] == 0}
+    first = pixels[0].mean() / 255
+    assert (whole["own", "deletion"], whole["random", "deletion"]) == (pytest.approx(first), pytest.approx(first))
+
+
 def test_a_classifier_of_kinds_is_asked_for_the_likeliest_defect_and_never_for_good():
     class Kinds(nn.Module):
         def forward(self, images):

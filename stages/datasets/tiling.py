@@ -27,6 +27,7 @@ INTEGERS = ("x", "y", "width", "height", "defect_px", "exact_px", "shard", "row"
 # defect_px: annotated area that decided about the label; exact_px: that of the exact mask; both in source pixels of the
 # window of width x height, like x and y, so only windows of px x px have them in tile pixels, too
 UNKNOWN_PX = -1  # area of a truth that the data set does not have
+SQUEEZED = "narrower than a tile on one side and squeezed into one (tile.px)"
 WITHOUT_DEFECTIVE_TILE = "defective, but without a defective tile (tile.defect_threshold, tile.border)"
 PIXELS_SHA_DIGITS = 16  # 64 bits: among a million images two alike by chance have a probability of 3e-8
 
@@ -97,6 +98,8 @@ def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> Cut:
     height, width = seen.pixels.shape[:2]
     places = windows(height, width, tile) if seen.truths else [Window(0, 0, width, height)]
     notes = list(seen.notes)
+    if tile.mode == "window" and seen.truths and min(height, width) < tile.px and height != width:
+        notes.append(SQUEEZED)
     if seen.unclear is not None:
         clear = [window for window in places if not part_of(seen.unclear, window).any()]
         notes += ["without the tiles that show a box in which nothing has changed"] if len(clear) < len(places) else []

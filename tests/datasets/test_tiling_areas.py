@@ -114,3 +114,13 @@ def test_kinds_turn_with_a_picture_that_was_outlined_as_it_is_stored(tmp_path):
     )
     rows = cut_image(image, replace(TILE, px=20, overlap_px=0, defect_threshold=0.0)).rows
     assert [row["defect_class"] for row in rows] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "mode", "noted"),
+    [(10, 100, "window", True), (10, 10, "window", False), (40, 100, "window", False), (10, 100, "resize", False)],
+)
+def test_a_picture_narrower_than_a_tile_is_noted(tmp_path, height, width, mode, noted):
+    image = boxed(tmp_path, (0, 0, 10, 10), height=height, width=width)
+    notes = cut_image(image, replace(TILE, px=20, overlap_px=0, mode=mode)).notes
+    assert any("squeezed" in note for note in notes) == noted
