@@ -97,7 +97,9 @@ def test_what_is_not_there_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "names"), [("data.md", SOURCES), ("methods.md", METHODS), ("scores.md", METRICS)], ids=str
+    ("page", "names"),
+    [("data.md", SOURCES), ("methods.md", METHODS), ("scores.md", METRICS)],
+    ids=["data", "methods", "scores"],
 )
 def test_every_data_set_method_and_score_is_described(page: str, names: dict[str, object]) -> None:
     lines = re.findall(r"^\|.*", text_of(DOCS / page), re.MULTILINE)
