@@ -74,7 +74,7 @@ def rank(params: Params) -> str:
     write_csv(RANK_PLOT, RANK_COLUMNS, rank_lines(ranked, content, names, estimates))
     write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, truth_lines(entries, by_truth, rule.metrics))
     write_csv(LATENCY_PLOT, LATENCY_COLUMNS, latency_lines(entries, by_truth, orders, rule.metrics[0], latency_ms))
-    write_json(RANK_METRICS, {**content, "verdict": {"best": orders[rule.truth][0], **verdict}, "faithfulness": gains})
+    write_json(RANK_METRICS, {**content, "verdict": verdict, "faithfulness": gains})
     return line + gains_line
 
 
