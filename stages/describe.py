@@ -1,18 +1,18 @@
 """Stage `describe`: draw the data card, which shows what the tiles are before any model is trained on them."""
 
-from stages.datasets.card import brightness, class_counts, defect_extents, sample_positions
-from stages.datasets.tiles import Tiles, open_tiles
 from stages.figures.data_card import Card, CardTile, draw_card
+from stages.records.paths import CARD_PLOT, split_file, tiles_folder
+from stages.records.tiles import Tiles, open_tiles
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
-from stages.runtime.paths import CARD_PLOT, split_file, tiles_folder
+from stages.tiling.card import brightness, class_counts, defect_extents, sample_positions
 
 SAMPLES = 8  # tiles in a row of the card
 
 
 def describe(params: Params) -> str:
     """Draw plots/card.png and return one line of what is on it."""
-    name = params.dataset.name
+    name = params.dataset_name
     tiles = open_tiles(tiles_folder(name), split_file(name))
     table = class_counts(tiles)
     card = Card(

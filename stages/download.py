@@ -15,58 +15,64 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages.boards.settings import Boards
+from stages.boards.write import generate_boards
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.boards.write import generate_boards
 from stages.datasets.fetch import Fetched, fetch_kaggle, unpack_fetched
 from stages.datasets.origin import describe_source
+from stages.datasets.settings import Dataset
 from stages.datasets.sources import Source, find_root, find_source
 from stages.datasets.templates import MASKS, derive_masks, find_templates
 from stages.datasets.unused import SOURCE_FILE, in_words
+from stages.records.files import new_folder, write_json
+from stages.records.paths import raw_folder
 from stages.runtime.command import run_stage
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params
-from stages.runtime.paths import raw_folder
-from stages.runtime.records import new_folder, write_json
+from stages.runtime.params import Params, Runtime
 
 
 def download(params: Params) -> str:
     """Fill data/raw/<name> and return one line of what was done."""
-    name, source = params.dataset.name, find_source(params.dataset.name)
-    target, root = raw_folder(params.dataset), find_root(params.dataset)
-    if params.dataset.root and root.resolve().is_relative_to(target.resolve()):
+    dataset = params.read(Dataset)
+    name, source = dataset.name, find_source(dataset.name)
+    target, root = raw_folder(name), find_root(dataset)
+    if dataset.root and root.resolve().is_relative_to(target.resolve()):
         raise InputError(f"params.yaml: dataset.root is {root}, which this stage overwrites; move your copy elsewhere")
     archive = None
     with new_folder(target) as folder:
         origin: dict[str, Any]
-        if params.dataset.root:
+        if dataset.root:
             origin = {"origin": "local copy"}
         elif source.package:
             origin = {"origin": "installed package"}
         elif source.generated:
-            generate_boards(params.boards, folder)
-            origin = {"origin": "generated", "parameters": dataclasses.asdict(params.boards)}
+            boards = params.read(Boards)
+            generate_boards(boards, folder)
+            origin = {"origin": "generated", "parameters": dataclasses.asdict(boards)}
         else:
-            fetched = _fetch(params.dataset, source)
+            fetched = _fetch(dataset, source)
             archive, origin = fetched.archive, fetched.origin
-            unpack_fetched(fetched, folder, params.dataset.archive_sha256)
-        root = root if params.dataset.root or source.package else folder
+            unpack_fetched(fetched, folder, dataset.archive_sha256)
+        root = root if dataset.root or source.package else folder
         with _named(folder, target, archive):
-            record = _describe(params, source, root, folder, BadFiles(_skips(params), (str(folder), str(target))))
+            record = _describe(
+                params, source, root, folder, BadFiles(dataset.on_bad_file == "skip", (str(folder), str(target)))
+            )
         write_json(folder / SOURCE_FILE, record | origin)
     if archive:
-        shutil.rmtree(_cache(params.dataset))
+        shutil.rmtree(_cache(dataset))
     return _line(name, record | origin)
 
 
 def _describe(params: Params, source: Source, root: Path, folder: Path, bad: BadFiles) -> dict[str, Any]:
     """Read the data set below `root` and return its record; derive masks into `folder` where it has templates."""
-    images = source.read(root, params.dataset, bad)
-    record = describe_source(params.dataset.name, source, root, images, bad)
+    dataset = params.read(Dataset)
+    images = source.read(root, dataset, bad)
+    record = describe_source(dataset.name, source, root, images, bad)
     templates = find_templates(root, source.templates) if source.templates else None
-    if templates and params.dataset.derive_masks and not any(image.has_mask for image in images):
-        workers = params.runtime.workers or os.cpu_count() or 1
-        record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad, params.dataset)
+    if templates and dataset.derive_masks and not any(image.has_mask for image in images):
+        workers = params.read(Runtime).workers or os.cpu_count() or 1
+        record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad, dataset)
         record["left_out"] = bad.skipped
     return record
 
@@ -90,11 +96,7 @@ def _fetch(dataset: Dataset, source: Source) -> Fetched:
 
 
 def _cache(dataset: Dataset) -> Path:
-    return raw_folder(dataset).with_name(f".{dataset.name}.download")
-
-
-def _skips(params: Params) -> bool:
-    return params.dataset.on_bad_file == "skip"
+    return raw_folder(dataset.name).with_name(f".{dataset.name}.download")
 
 
 def _line(name: str, record: dict[str, Any]) -> str:

@@ -7,26 +7,27 @@ plots/gallery/<model>.png and plots/methods/<model>.png.
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.datasets.maps import Maps, open_maps
-from stages.datasets.scores import open_rows
-from stages.datasets.tiles import Tiles, open_tiles
+from stages.classification.measures import probability_of
 from stages.figures.gallery import choose_tiles, draw_gallery, gallery_tiles
 from stages.figures.methods import MethodHeatmap, choose_rows, draw_methods, methods_rows
-from stages.metrics.classification import probability_of
+from stages.figures.settings import Draw
+from stages.heatmaps.maps import Maps, open_maps
 from stages.metrics.geometry import upsample
 from stages.metrics.pointing import pointing_hits
 from stages.metrics.thesis import thesis_prediction
+from stages.records.paths import maps_folder, plot_file, scores_folder, tiles_folder
+from stages.records.tiles import Tiles, open_tiles
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
-from stages.runtime.paths import maps_folder, plot_file, scores_folder, tiles_folder
+from stages.scores.scores import open_rows
 
 Rows = NDArray[np.intp]
 
 
 def draw(params: Params, model: str) -> str:
     """Draw both pictures of a model; return the line to print."""
-    maps, tiles = open_maps(maps_folder(model)), open_tiles(tiles_folder(params.dataset.name))
+    maps, tiles = open_maps(maps_folder(model)), open_tiles(tiles_folder(params.dataset_name))
     positions = maps.positions_in(tiles)
     ordered = np.argsort(positions)  # whatever order explain wrote, the same pictures
     test = ordered[(maps.index["split"] == "test").to_numpy(bool)[ordered]]
@@ -39,16 +40,17 @@ def draw(params: Params, model: str) -> str:
 
 def _gallery(params: Params, model: str, maps: Maps, tiles: Tiles, positions: Rows, test: Rows) -> int:
     """Draw what the chosen explanation shows of tiles that the classifier found, missed and took for defective."""
-    rule, (described, best) = params.score, open_rows(scores_folder(model))
+    described, best = open_rows(scores_folder(model))
+    intensity_threshold = params.value("score.intensity_threshold", float)
     own, setting = maps.methods[described[best].method], described[best].setting
     # a model of defects alone knows no good tile: its logit is undefined, every tile counts as defective
     probability = np.nan_to_num(probability_of(maps.index["logit"].to_numpy(np.float64)), nan=1.0)
-    defective, threshold = tiles.labels[positions], rule.probability_threshold
-    shown = test[choose_tiles(probability[test], defective[test], threshold, params.draw.gallery_tiles)]
+    defective, threshold = tiles.labels[positions], params.value("score.probability_threshold", float)
+    shown = test[choose_tiles(probability[test], defective[test], threshold, params.read(Draw).gallery_tiles)]
     probability, defective, places = probability[shown], defective[shown], positions[shown]
     native = own.read(shown)[:, setting]
     heatmaps = upsample(native, tiles.px, own.cell_px, own.offset_px)
-    predictions = thesis_prediction(heatmaps, probability, rule.intensity_threshold, threshold)
+    predictions = thesis_prediction(heatmaps, probability, intensity_threshold, threshold)
     truths = {kind: tiles.truth(kind, places) for kind in tiles.truths}
     hits = {kind: pointing_hits(native, truth, own.cell_px, own.offset_px) for kind, truth in truths.items()}
     images = tiles.images(places)
@@ -60,7 +62,7 @@ def _gallery(params: Params, model: str, maps: Maps, tiles: Tiles, positions: Ro
 
 def _methods(params: Params, model: str, maps: Maps, tiles: Tiles, positions: Rows, test: Rows) -> int:
     """Draw the first heatmap of every method."""
-    chosen, label = choose_rows(tiles.labels[positions[test]], params.draw.methods_tiles)
+    chosen, label = choose_rows(tiles.labels[positions[test]], params.read(Draw).methods_tiles)
     shown = test[chosen]
     heatmaps = {
         (name if len(own.names) == 1 else f"{name} {own.names[0]}"): [

@@ -7,34 +7,36 @@ import numpy as np
 import timm
 import torch
 
-from stages.datasets.new_maps import NewMaps
-from stages.datasets.tiles import Tiles, open_tiles
 from stages.explainers.methods import Planned, defect_target, plan
+from stages.explainers.settings import Explain
+from stages.heatmaps.new_maps import NewMaps
 from stages.models.batches import in_order, to_images
 from stages.models.outputs import Target
 from stages.models.trained import channels_last, load_classifier
+from stages.records.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.records.resume import fingerprint, resumable_folder
+from stages.records.tiles import Tiles, open_tiles
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params
-from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.runtime.params import Params, Runtime
 from stages.runtime.progress import progress
-from stages.runtime.resume import fingerprint, resumable_folder
 
 SHARD_BATCHES = 16  # what a killed run loses at most
 
 
 def explain(params: Params, name: str) -> str:
-    """Explain the model `name`; write what `stages.datasets.maps` describes, going on where a killed run stopped."""
+    """Explain the model `name`; write what `stages.heatmaps.maps` describes, going on where a killed run stopped."""
     model, description = load_classifier(model_folder(name))
-    device = choose_device(params.runtime.device)
-    planned = plan(model, description, params.explain)
+    device = choose_device(params.read(Runtime).device)
+    settings = params.read(Explain)
+    planned = plan(model, description, settings)
     for method in planned:
         channels_last(method.model).to(device)
-    tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name)).select(("val", "test"))
+    tiles = open_tiles(tiles_folder(params.dataset_name), split_file(params.dataset_name)).select(("val", "test"))
     with resumable_folder(maps_folder(name), _run(params, name, tiles, device)) as folder:
         maps = NewMaps(folder, len(tiles))
-        batches = list(in_order(tiles, params.explain.batch))
+        batches = list(in_order(tiles, settings.batch))
         for number, rows in enumerate(progress(batches, f"explain {name}"), 1):
             if rows[0] < maps.done:
                 continue
@@ -81,8 +83,16 @@ def _run(params: Params, name: str, tiles: Tiles, device: torch.device) -> str:
     ]  # size and time of change
     code = sorted(Path(__file__).parent.rglob("*.py"))
     folder = model_folder(name)
-    records = [folder / "model.json", folder / "model.safetensors", split_file(params.dataset.name)]
-    about = (name, asdict(params.explain), str(tiles.folder), shards, device.type, torch.__version__, timm.__version__)
+    records = [folder / "model.json", folder / "model.safetensors", split_file(params.dataset_name)]
+    about = (
+        name,
+        asdict(params.read(Explain)),
+        str(tiles.folder),
+        shards,
+        device.type,
+        torch.__version__,
+        timm.__version__,
+    )
     return fingerprint(*about, tiles.folder / "index.parquet", *records, *code)
 
 

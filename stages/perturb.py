@@ -11,10 +11,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from stages.datasets.maps import MethodMaps, open_maps
-from stages.datasets.scores import CLUSTERS, Row, open_rows
-from stages.datasets.tiles import Tiles, open_tiles
 from stages.explainers.methods import defect_target
+from stages.faithfulness.settings import Perturb
+from stages.heatmaps.maps import MethodMaps, open_maps
 from stages.metrics.controls import random_map
 from stages.metrics.faithfulness import (
     Predict,
@@ -32,11 +31,8 @@ from stages.metrics.thesis import thesis_prediction
 from stages.models.batches import to_images
 from stages.models.trained import load_classifier
 from stages.models.weights import Classifier
-from stages.runtime.command import run_model_stage
-from stages.runtime.device import choose_device
-from stages.runtime.errors import InputError
-from stages.runtime.params import Params
-from stages.runtime.paths import (
+from stages.records.files import new_file, write_csv, write_json
+from stages.records.paths import (
     maps_folder,
     metrics_file,
     model_folder,
@@ -45,27 +41,32 @@ from stages.runtime.paths import (
     scores_folder,
     tiles_folder,
 )
+from stages.records.tiles import Tiles, open_tiles
+from stages.runtime.command import run_model_stage
+from stages.runtime.device import choose_device
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params, Runtime
 from stages.runtime.progress import progress
-from stages.runtime.records import new_file, write_csv, write_json
 from stages.runtime.seeds import derive_seed
+from stages.scores.scores import CLUSTERS, Row, open_rows
 
 CURVE_COLUMNS = ("row", "map", "curve", "fill", "fraction", "probability")
 
 
 def perturb(params: Params, name: str) -> str:
     """Perturb tiles for the chosen rows of the model `name`; return the line to print."""
-    rule = params.perturb
+    rule = params.read(Perturb)
     model, description = load_classifier(model_folder(name))
-    device = choose_device(params.runtime.device)
+    device = choose_device(params.read(Runtime).device)
     model.to(device)
-    maps, tiles = open_maps(maps_folder(name)), open_tiles(tiles_folder(params.dataset.name))
+    maps, tiles = open_maps(maps_folder(name)), open_tiles(tiles_folder(params.dataset_name))
     rows, best = open_rows(scores_folder(name))
     places = _sample(maps.index, rule.tiles, rule.seed)
     positions = maps.positions_in(tiles)[places]
     pixels = tiles.images(positions)
     predict = _predictor(model, description.classes, pixels, rule.batch, device)
     about = tiles.index.iloc[positions][["tile_id", "source", "group"]].reset_index(drop=True)
-    clusters = about[CLUSTERS[params.rank.cluster]]
+    clusters = about[CLUSTERS[params.value("rank.cluster", str)]]
 
     wanted = {key: row for key, row in rows.items() if not row.control and (rule.methods == "all" or key == best)}
     tables, curves = [], []
@@ -73,7 +74,7 @@ def perturb(params: Params, name: str) -> str:
     work = [(key, fill) for key in wanted for fill in rule.fills]
     for key, fill in progress(work, f"perturb {name}"):
         own, chance = _heatmaps(maps.methods[wanted[key].method], wanted[key], places, tiles, rule.seed)
-        kept = thesis_prediction(own, np.ones(len(own)), params.score.intensity_threshold, 0)
+        kept = thesis_prediction(own, np.ones(len(own)), params.value("score.intensity_threshold", float), 0)
         columns, lines = _perturbed(pixels, own, chance, kept, filled(pixels, fill), rule.steps, predict)
         content.setdefault(key, {})[fill] = {
             **faithfulness_scores(columns, clusters),

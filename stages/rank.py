@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from stages.datasets.score_tables import rank_table_text, read_score_table
-from stages.datasets.scores import CLUSTERS, Row, Scores, open_scores
-from stages.datasets.tiles import read_table
 from stages.metrics.clusters import ClusterParts, cluster_parts
-from stages.metrics.comparison import Estimates, contest, contests_line, estimate
 from stages.metrics.faithfulness import GAIN_BOUNDS, GAINS, gain_parts, order_flips
 from stages.metrics.intervals import draw_clusters
-from stages.metrics.ranking import BEST_BY, Ranked, improvement_percent, in_one_order, rank_family
-from stages.metrics.standing import (
+from stages.metrics.table import METRICS
+from stages.ranking.comparison import Estimates, contest, contests_line, estimate
+from stages.ranking.ranks import BEST_BY, Ranked, improvement_percent, in_one_order, rank_family
+from stages.ranking.score_tables import rank_table_text, read_score_table
+from stages.ranking.settings import Rank
+from stages.ranking.standing import (
     LATENCY_COLUMNS,
     RANK_COLUMNS,
     TRUTHS_COLUMNS,
@@ -31,11 +31,8 @@ from stages.metrics.standing import (
     row_content,
     truth_lines,
 )
-from stages.metrics.table import METRICS
-from stages.runtime.command import report
-from stages.runtime.errors import InputError
-from stages.runtime.params import Params, read_params
-from stages.runtime.paths import (
+from stages.records.files import read_json, write_csv, write_json
+from stages.records.paths import (
     LATENCY_PLOT,
     RANK_METRICS,
     RANK_PLOT,
@@ -44,8 +41,11 @@ from stages.runtime.paths import (
     perturb_file,
     scores_folder,
 )
-from stages.runtime.records import read_json, write_csv, write_json
-from stages.runtime.repeats import seeds_of
+from stages.records.tiles import read_table
+from stages.runtime.command import report
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params, read_params
+from stages.scores.scores import CLUSTERS, Row, Scores, open_scores
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
 
@@ -54,7 +54,7 @@ PLOTS = {RANK_PLOT: RANK_COLUMNS, TRUTHS_PLOT: TRUTHS_COLUMNS, LATENCY_PLOT: LAT
 
 def rank(params: Params) -> str:
     """Write the ranking; return the verdict as the line to print."""
-    rule, scores = params.rank, _read(params)
+    rule, scores = params.read(Rank), _read(params)
     first = next(iter(scores.values()))
     gains, gains_line = _faithfulness(params)
     if not first.truths:
@@ -79,7 +79,8 @@ def rank(params: Params) -> str:
 
 
 def _estimates(params: Params, scores: Mapping[str, Scores], entries: Mapping[str, Entry], truth: str) -> Estimates:
-    rule, column = params.rank, CLUSTERS[params.rank.cluster]
+    rule = params.read(Rank)
+    column = CLUSTERS[rule.cluster]
     parts = [
         [
             [cluster_parts(metric, scores[model], truth, entry.row, column) for metric in rule.metrics]
@@ -120,12 +121,13 @@ def _read(params: Params) -> dict[str, Scores]:
             )
     if not first.truths:
         return scores
-    if params.rank.truth not in first.truths:
+    rule = params.read(Rank)
+    if rule.truth not in first.truths:
         raise InputError(
-            f"params.yaml: rank.truth is {params.rank.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
+            f"params.yaml: rank.truth is {rule.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
             f"use -S rank.truth={first.truths[0]}"
         )
-    for metric in params.rank.metrics:
+    for metric in rule.metrics:
         if metric not in METRICS:
             raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
     return scores
@@ -134,10 +136,10 @@ def _read(params: Params) -> dict[str, Scores]:
 def _entries(params: Params, scores: Mapping[str, Scores]) -> dict[str, Entry]:
     """Name the rows: a CNN's own method gives <model>, a ViT's <model>_f<fusion>, any other <model>_<method>."""
     entries = {}
-    for model, seeds in seeds_of(params.models).items():
-        family = params.models[model].family
+    for model, seeds in params.seeds.items():
+        family = params.families[model]
         for key, row in scores[model].rows.items():
-            if row.control or not (row.own or params.rank.methods == "all"):
+            if row.control or not (row.own or params.read(Rank).methods == "all"):
                 continue
             name = f"{model}_f{row.fusion}" if family == "vit" else model
             for seed in seeds:
@@ -174,7 +176,8 @@ def _verdict(
     params: Params,
 ) -> tuple[dict[str, Any], str]:
     """Return the best of all and of each family, and by every truth its best CNN against its best ViT; one line."""
-    truth, metrics, ranked = params.rank.truth, params.rank.metrics, ranked_by[params.rank.truth]
+    rule = params.read(Rank)
+    truth, metrics, ranked = rule.truth, rule.metrics, ranked_by[rule.truth]
     verdict: dict[str, Any] = {"truth": truth, "best_by": BEST_BY, "best": orders[truth][0]}
     parts = []
     for family, title in FAMILIES.items():
@@ -200,7 +203,7 @@ def _verdict(
 
 def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
     """Compare the families' gains over a random map under each fill; say where the fill flips their order."""
-    fills, tables, seeds = params.perturb.fills, {}, seeds_of(params.models)
+    fills, tables, seeds = params.value("perturb.fills", tuple[str, ...]), {}, params.seeds
     for model in params.models:
         table = read_table(perturb_file(model), "perturb")
         tables[model] = table[table["best"]].sort_values("tile_id", kind="stable")
@@ -208,11 +211,11 @@ def _faithfulness(params: Params) -> tuple[dict[str, Any], str]:
     for model, table in tables.items():
         if list(table["tile_id"]) != list(first["tile_id"]):
             raise InputError(f"{perturb_file(model)}: other tiles than the other models'; run the perturb stages again")
-    of = {family: [model for model in seeds if params.models[model].family == family] for family in FAMILIES}
+    of = {family: [model for model in seeds if params.families[model] == family] for family in FAMILIES}
     if not all(of.values()):
         return {}, ""
     names = {f"{curve}_{fill}": (curve, fill) for curve in GAINS for fill in fills}
-    clusters = first[first["fill"] == fills[0]][CLUSTERS[params.rank.cluster]]
+    clusters = first[first["fill"] == fills[0]][CLUSTERS[params.read(Rank).cluster]]
 
     def parts(model: str) -> list[ClusterParts]:
         of_fill = {fill: tables[model][tables[model]["fill"] == fill] for fill in fills}

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.datasets.maps import open_maps
-from stages.datasets.score_tables import COLUMNS
-from stages.datasets.tiles import open_tiles
+from stages.classification.measures import probability_of
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
 from stages.figures.report.published import Ours, classification_rows, known_data_sets, published_tables
 from stages.figures.report.sections import environment, pictures
@@ -27,11 +25,11 @@ from stages.figures.report.viewer import (
     choose_viewer_tiles,
     viewer_data,
 )
-from stages.metrics.classification import probability_of
-from stages.runtime.command import run_stage
-from stages.runtime.errors import InputError
-from stages.runtime.params import Params
-from stages.runtime.paths import (
+from stages.figures.revisions import ask_dvc
+from stages.heatmaps.maps import open_maps
+from stages.ranking.score_tables import COLUMNS
+from stages.records.files import new_file, read_json
+from stages.records.paths import (
     LATENCY_PLOT,
     RANK_METRICS,
     RANK_PLOT,
@@ -42,9 +40,10 @@ from stages.runtime.paths import (
     plot_file,
     tiles_folder,
 )
-from stages.runtime.records import new_file, read_json
-from stages.runtime.repeats import seeds_of
-from stages.runtime.revisions import ask_dvc
+from stages.records.tiles import open_tiles
+from stages.runtime.command import run_stage
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params
 
 VIEWER_TILES = 24
 TEXT = {"truth", "family", "model", "classifier", "explanation", "metric", "told_apart"}  # columns that are no numbers
@@ -75,7 +74,7 @@ def report(params: Params) -> str:
     def look() -> str:
         truths, data = _viewer(params)
         viewer.update(data)
-        return viewer_html(truths, params.score.intensity_threshold)
+        return viewer_html(truths, params.value("score.intensity_threshold", float))
 
     sections = [
         Section("Verdict", verdict),
@@ -87,9 +86,9 @@ def report(params: Params) -> str:
         Section("Time", attempt(lambda: _models(params, "time"), "times")),
         Section("Plots", attempt(lambda: _plots(params), "plots")),
         Section("Pictures", attempt(lambda: pictures(list(params.models)), "pictures")),
-        Section("How it was made", environment(params.dataset.name, list(params.models))),
+        Section("How it was made", environment(params.dataset_name, list(params.models))),
     ]
-    title = f"DefectLens: {params.dataset.name}"
+    title = f"DefectLens: {params.dataset_name}"
     with new_file(REPORT) as temporary:
         temporary.write_text(write_page(title, sections, viewer), encoding="utf-8")
     lost = f"; not there: {', '.join(missing)}" if missing else ""
@@ -102,7 +101,7 @@ def _verdict(params: Params) -> str:
     if standing.empty:
         return paragraph("Nothing could be ranked: the data set has no annotated area.", "verdict")
     rows = [{str(name): value for name, value in row.items()} for row in standing.to_dict("records")]
-    said = verdict_sentences(rows, str(verdict.get("truth")), _scores(params), seeds_of(params.models))
+    said = verdict_sentences(rows, str(verdict.get("truth")), _scores(params), params.seeds)
     numbers = paragraph(str(verdict.get("sentence")))
     detail = f"<details><summary>CNN against ViT, in every score</summary>{numbers}</details>"
     return "\n".join([*(paragraph(sentence, "verdict") for sentence in said), detail])
@@ -128,16 +127,16 @@ def _table(path: Path) -> pd.DataFrame:
 
 def _published(params: Params) -> str:
     known = known_data_sets()
-    if params.dataset.name not in known:
-        return paragraph(f"Nothing is published for {params.dataset.name}; the two studies have {', '.join(known)}.")
+    if params.dataset_name not in known:
+        return paragraph(f"Nothing is published for {params.dataset_name}; the two studies have {', '.join(known)}.")
     ours = Ours(_segmentation(params), classification_rows(_scores(params)), _times(params))
-    tables = published_tables(params.dataset.name, ours)
+    tables = published_tables(params.dataset_name, ours)
     return "\n".join(html_table(table.caption, table.rows) for table in tables)
 
 
 def _segmentation(params: Params) -> dict[str, dict[str, Any]]:
     """Return our rows against boxes, which the thesis scores by, with its headings; means over the seeds of a model."""
-    scores, rows, seeds = _scores(params), _table(LATENCY_PLOT), seeds_of(params.models)
+    scores, rows, seeds = _scores(params), _table(LATENCY_PLOT), params.seeds
     found = {}
     for row in rows[rows["truth"] == "boxes"].to_dict("records"):
         own = [scores[seed] for seed in seeds[row["classifier"]]]
@@ -216,7 +215,7 @@ def _trials(params: Params) -> str:
 
 
 def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
-    tiles = open_tiles(tiles_folder(params.dataset.name))
+    tiles = open_tiles(tiles_folder(params.dataset_name))
     opened = {name: open_maps(maps_folder(name)) for name in params.models}
     first = next(iter(opened.values()))
     index = first.index
@@ -250,7 +249,7 @@ def _viewer(params: Params) -> tuple[tuple[str, ...], dict[str, Any]]:
         # a model of defects alone knows no good tile: its logit is undefined, every tile counts as defective
         probability = np.nan_to_num(probability_of(maps.index["logit"].to_numpy()[rows]), nan=1.0)
         models[name] = ViewerModel(maps.family, probability, methods)
-    return tiles.truths, viewer_data(shown, models, params.score.probability_threshold)
+    return tiles.truths, viewer_data(shown, models, params.value("score.probability_threshold", float))
 
 
 def _plots(params: Params) -> str:

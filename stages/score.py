@@ -16,22 +16,23 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from stages.datasets.maps import Maps, MethodMaps, open_maps
-from stages.datasets.scores import ImageHistograms, Row, write_scores
-from stages.datasets.shards import TRUTHS
-from stages.datasets.tiles import Tiles, open_tiles
-from stages.metrics.classification import classification_scores, confusion_matrix, multiclass_scores, probability_of
+from stages.classification.measures import classification_scores, confusion_matrix, multiclass_scores, probability_of
+from stages.heatmaps.maps import Maps, MethodMaps, open_maps
 from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
-from stages.metrics.explanations import RANDOMISED, Source, area_terciles, row_name
-from stages.metrics.localisation import SCORES
-from stages.metrics.measuring import SPLITS, Ground, Measured, image_histograms, measure_sources
-from stages.metrics.rows import AllScores, Chosen, Curves, all_scores, choose_rows, pooled_scores, score_tables
+from stages.records.files import write_csv, write_json
+from stages.records.paths import maps_folder, metrics_file, plot_file, scores_folder, tiles_folder
+from stages.records.shards import TRUTHS
+from stages.records.tiles import Tiles, open_tiles
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params, Score
-from stages.runtime.paths import maps_folder, metrics_file, plot_file, scores_folder, tiles_folder
+from stages.runtime.params import Params
 from stages.runtime.progress import progress
-from stages.runtime.records import write_csv, write_json
+from stages.scores.scores import ImageHistograms, Row, write_scores
+from stages.scoring.explanations import RANDOMISED, Source, area_terciles, row_name
+from stages.scoring.localisation import SCORES
+from stages.scoring.measuring import SPLITS, Ground, Measured, image_histograms, measure_sources
+from stages.scoring.rows import AllScores, Chosen, Curves, all_scores, choose_rows, pooled_scores, score_tables
+from stages.scoring.settings import Score
 
 SETTINGS_COLUMNS = ("truth", "split", "fusion", "discard", "metric", "value")
 STRATA_COLUMNS = ("truth", "by", "stratum", "tiles", "row", "metric", "value")
@@ -54,10 +55,10 @@ class Explained:
 
 def score(params: Params, model: str) -> str:
     """Write the scores and tables of one model; return the line to print."""
-    rule = params.score
+    rule = params.read(Score)
     if rule.choose_by not in SCORES:
         raise InputError(f"params.yaml: score.choose_by is {rule.choose_by!r}; known: {', '.join(SCORES)}")
-    explained = _read(params.dataset.name, model)
+    explained = _read(params.dataset_name, model)
     ground = explained.ground
     sources = _sources(explained, rule.seed)
     measured = measure_sources(sources, ground, rule, lambda work: progress(work, f"score {model}"))

@@ -4,30 +4,33 @@ import os
 import time
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.counts import count_tiles
+from stages.datasets.settings import Dataset
 from stages.datasets.sources import find_root, find_source
 from stages.datasets.templates import MASKS, attach_masks
-from stages.datasets.tiles import open_tiles
-from stages.datasets.tiling import make_tiles
 from stages.datasets.unused import counted, find_unused, in_words
+from stages.records.files import new_folder, write_json
+from stages.records.paths import TILE_METRICS, raw_folder, tiles_folder
+from stages.records.tiles import open_tiles
 from stages.runtime.command import run_stage
-from stages.runtime.params import Params
-from stages.runtime.paths import TILE_METRICS, raw_folder, tiles_folder
-from stages.runtime.records import new_folder, write_json
+from stages.runtime.params import Params, Runtime
+from stages.tiling.counts import count_tiles
+from stages.tiling.cutting import make_tiles
+from stages.tiling.settings import Tile
 
 
 def tile(params: Params) -> str:
     """Write data/tiles/<name> and metrics/tile.json, and return one line of what was done."""
     start = time.perf_counter()
-    name = params.dataset.name
-    bad_files = BadFiles(params.dataset.on_bad_file == "skip")
-    source, root = find_source(name), find_root(params.dataset)
-    images = source.read(root, params.dataset, bad_files)
-    images = attach_masks(images, raw_folder(params.dataset) / MASKS, bad_files)
+    dataset, runtime = params.read(Dataset), params.read(Runtime)
+    name = dataset.name
+    bad_files = BadFiles(dataset.on_bad_file == "skip")
+    source, root = find_source(name), find_root(dataset)
+    images = source.read(root, dataset, bad_files)
+    images = attach_masks(images, raw_folder(name) / MASKS, bad_files)
     unused = counted(find_unused(root, images, bad_files.skipped, source.templates, source.described_by))
     with new_folder(tiles_folder(name)) as folder:
-        workers = params.runtime.workers or os.cpu_count() or 1
-        index = make_tiles(images, params.tile, folder, workers, params.runtime.cluster, bad_files, params.dataset)
+        workers = runtime.workers or os.cpu_count() or 1
+        index = make_tiles(images, params.read(Tile), folder, workers, runtime.cluster, bad_files, dataset)
     counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped, bad_files.notes, unused)
     write_json(TILE_METRICS, {name: counts})
     line = f"tile: {name}: {counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"

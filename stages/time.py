@@ -18,20 +18,21 @@ import numpy as np
 import timm
 import torch
 
-from stages.datasets.tiles import open_tiles
 from stages.explainers import rollout
+from stages.explainers.latency import Rounds, measure
 from stages.explainers.methods import METHODS, Planned, defect_target, plan
+from stages.explainers.settings import Explain, Time
 from stages.models.batches import to_images
-from stages.models.latency import Rounds, measure
 from stages.models.outputs import Target
 from stages.models.rollout import settings_grid
 from stages.models.trained import load_classifier
 from stages.models.vit import RolloutClassifier
+from stages.records.files import write_json
+from stages.records.paths import metrics_file, model_folder, tiles_folder
+from stages.records.tiles import open_tiles
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device, describe_device
-from stages.runtime.params import Params
-from stages.runtime.paths import metrics_file, model_folder, tiles_folder
-from stages.runtime.records import write_json
+from stages.runtime.params import Params, Runtime
 
 SWEEP = settings_grid(("min", "mean", "max"), tuple(step / 10 for step in range(10)))  # the thesis' figure 3.10
 SLOW = {"occlusion": Rounds(1, 5)}  # methods that take a second or more: at most so often
@@ -43,18 +44,19 @@ Place = tuple[str, str, str]  # method, fusion, discard ratio
 @torch.no_grad()
 def time(params: Params, name: str) -> str:
     """Time the model `name` on one real tile; write metrics/time/<model>.json."""
-    device = choose_device(params.runtime.device)
+    device = choose_device(params.read(Runtime).device)
     model, description = load_classifier(model_folder(name))
     model.to(device)
-    images = to_images(open_tiles(tiles_folder(params.dataset.name)).images(np.arange(1)), device)
+    images = to_images(open_tiles(tiles_folder(params.dataset_name)).images(np.arange(1)), device)
     # a binary model needs no forward pass to know that defective is explained
     target = None if description.task == "binary" else defect_target(model, images, description.classes)
-    planned = plan(model, description, replace(params.explain, control=False))
+    planned = plan(model, description, replace(params.read(Explain), control=False))
     settings = {place: call for method in planned for place, call in _settings(method, images, target).items()}
     fixed: dict[str, Call] = {"forward": lambda: model(images)}
     if isinstance(model, RolloutClassifier):
         fixed[f"rollout_sweep_{len(SWEEP)}"] = lambda: rollout.explain(model, images, settings=SWEEP)
-    rounds = Rounds(params.time.warmup, params.time.repeats)
+    rule = params.read(Time)
+    rounds = Rounds(rule.warmup, rule.repeats)
     keys = {place: ".".join(place) for place in settings}
     calls = fixed | {keys[place]: call for place, call in settings.items()}
     slow = {

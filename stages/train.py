@@ -8,26 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.datasets.tiles import open_tiles
-from stages.metrics.classification import (
+from stages.classification.calibration import UNCALIBRATED, Calibration, calibrate, probabilities
+from stages.classification.measures import (
     confusion_matrix,
     expected_calibration_error,
     multiclass_scores,
     validation_scores,
 )
 from stages.models.batches import Labelled, labelled
-from stages.models.calibration import UNCALIBRATED, Calibration, calibrate, probabilities
-from stages.models.checkpoint import Checkpoint
-from stages.models.engine import in_first_process, start_engine
-from stages.models.fresh import fresh_classifier, training_hash
 from stages.models.trained import save_classifier
-from stages.models.training import Fitted, fit
 from stages.models.weights import Classifier, Origin
-from stages.runtime.command import run_model_stage
-from stages.runtime.device import choose_device
-from stages.runtime.locks import locked
-from stages.runtime.params import Params
-from stages.runtime.paths import (
+from stages.records.files import write_csv, write_json
+from stages.records.locks import locked
+from stages.records.paths import (
     checkpoint_folder,
     metrics_file,
     model_folder,
@@ -36,16 +29,24 @@ from stages.runtime.paths import (
     tiles_folder,
     training_lock,
 )
-from stages.runtime.records import write_csv, write_json
-from stages.runtime.tuning import tuned_values
+from stages.records.tiles import open_tiles
+from stages.runtime.command import run_model_stage
+from stages.runtime.device import choose_device
+from stages.runtime.params import Params, Runtime
+from stages.training.checkpoint import Checkpoint
+from stages.training.engine import in_first_process, start_engine
+from stages.training.fresh import fresh_classifier, training_hash
+from stages.training.loop import Fitted, fit
+from stages.training.settings import read_training, tuned_keys
+from stages.training.tuning import tuned_values
 
 
 def train(params: Params, name: str) -> str:
     """Train the model `name`; write weights, metrics and curves; return the line to print ("" but in one process)."""
-    training = params.training(name, tuned_values(params.tuned(name), name))
-    device = choose_device(params.runtime.device)
-    fabric = start_engine(device, training.precision, params.runtime.devices, params.runtime.nodes)
-    tiles = open_tiles(tiles_folder(params.dataset.name), split_file(params.dataset.name))
+    training = read_training(params, name, tuned_values(tuned_keys(params, name), name))
+    runtime = params.read(Runtime)
+    fabric = start_engine(choose_device(runtime.device), training.precision, runtime.devices, runtime.nodes)
+    tiles = open_tiles(tiles_folder(params.dataset_name), split_file(params.dataset_name))
     train_tiles, val_tiles = (labelled(tiles, split, params.task) for split in ("train", "val"))
     fresh = fresh_classifier(params, name, training, train_tiles, fabric.device)
     model, family, origin = fresh.model, fresh.description.architecture.family, fresh.description.origin
@@ -69,8 +70,8 @@ def train(params: Params, name: str) -> str:
         save_classifier(model_folder(name), model, replace(fresh.description, **asdict(calibration)))
         _write_plots(name, fitted, val_tiles)
         metrics = _metrics(model, origin, fitted, calibration, val_tiles) | {"batch": training.batch}
-        if params.tuned(name):
-            metrics["tuned"] = ", ".join(params.tuned(name))
+        if tuned := tuned_keys(params, name):
+            metrics["tuned"] = ", ".join(tuned)
         write_json(metrics_file("train", name), {name: metrics})
         checkpoint.remove()
     return (

@@ -51,7 +51,7 @@ def undeclared(copy: Copy) -> dict[str, list[str]]:
         paths = [path for own in _declared(copy)[stage].values() for path in own]
         names = {
             name
-            for name in opened - {"params.yaml"}
+            for name in opened - {"params.yaml", "stages/__init__.py"}  # a docstring
             if not (_inside(name, paths) or name.startswith(STATE) or ON_ITS_WAY.search(name))
             and not (name.endswith("/") and any(path.startswith(name) for path in paths))  # on the way to one
         }

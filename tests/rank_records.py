@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from stages.datasets.scores import ImageHistograms, Row, write_scores
 from stages.metrics.pixel_ranking import Histograms
 from stages.metrics.table import PixelHistograms, metrics_of
-from stages.runtime.paths import metrics_file, perturb_file, scores_folder
-from stages.runtime.records import write_json
+from stages.records.files import write_json
+from stages.records.paths import metrics_file, perturb_file, scores_folder
+from stages.scores.scores import ImageHistograms, Row, write_scores
 
 BOARDS = 6
 TILES = [f"board{n}.jpg@{x},0" for n in range(BOARDS) for x in range(2)]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from stages.runtime.paths import maps_folder, tiles_folder
+from stages.records.paths import maps_folder, tiles_folder
 
 PX = 16
 # tile      0     1     2     3   |  4     5     6     7
@@ -25,7 +25,7 @@ def corner(place: int) -> np.ndarray:
 
 def write_tiles(params, truths=("boxes", "exact")) -> None:
     """Write eight tiles; every defective one has its defect in the upper left corner."""
-    folder = tiles_folder(params.dataset.name)
+    folder = tiles_folder(params.dataset_name)
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     np.save(folder / "images-0000.npy", rng.integers(0, 256, (8, PX, PX, 3), dtype=np.uint8))

@@ -8,21 +8,24 @@ import pytest
 
 from stages import describe as stage
 from stages import split, tile
+from stages.datasets.settings import Dataset
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
+from stages.tiling.settings import Split
 from tests.datasets.small_sets import TILE, spot, write_board, write_casting, write_magnetic
+from tests.parameters import but
 
 
 @pytest.fixture
 def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
-    chosen = replace(real.split, by="tile", seed=0, good_per_defective=None, official=False)
-    return replace(real, tile=TILE, split=chosen, dataset=replace(real.dataset, root=str(tmp_path / "root")))
+    chosen = replace(real.read(Split), by="tile", seed=0, good_per_defective=None, official=False)
+    return but(real, tile=TILE, split=chosen, dataset=replace(real.read(Dataset), root=str(tmp_path / "root")))
 
 
 def described(params, name):
-    params = replace(params, dataset=replace(params.dataset, name=name))
+    params = but(params, dataset=replace(params.read(Dataset), name=name))
     tile.tile(params)
     split.split(params)
     return stage.describe(params)

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from stages import download as stage
-from stages.datasets.tiles import open_tiles
+from stages.boards.settings import Boards
+from stages.datasets.settings import Dataset
+from stages.records.tiles import open_tiles
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from stages.tile import tile
 from tests.datasets.small_sets import TILE, write_board, write_magnetic, write_pixels, write_text
+from tests.parameters import but
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def params(tmp_path, monkeypatch):
 
 def with_dataset(params, name, root=None, derive_masks=False):
     root = None if root is None else str(root)
-    return replace(params, dataset=replace(params.dataset, name=name, root=root, derive_masks=derive_masks))
+    return but(params, dataset=replace(params.read(Dataset), name=name, root=root, derive_masks=derive_masks))
 
 
 def record(name):
@@ -75,7 +78,7 @@ def test_exact_masks_are_made_beside_the_record_and_used_by_the_tile_stage(param
     assert line.endswith(", exact masks of 1 of 1 boxes")
     assert sorted(root.rglob("*")) == before
     assert record("pcb")["masks"]["references"] == {"01": "template"}
-    tile(replace(with_dataset(params, "pcb", root), tile=TILE))
+    tile(but(with_dataset(params, "pcb", root), tile=TILE))
     tiles = open_tiles(Path("data/tiles/pcb"))
     assert tiles.truths == ("boxes", "exact")
     assert tiles.index["annotation"].unique().tolist() == ["mask"]
@@ -89,7 +92,7 @@ def test_boards_are_generated(params, monkeypatch):
     assert stage.download(with_dataset(params, "boards")).startswith("download: boards: 1 images (generated, ")
     assert Path("data/raw/boards/images/Short/01_a.png").is_file()
     found = record("boards")
-    assert found["parameters"]["seed"] == params.boards.seed
+    assert found["parameters"]["seed"] == params.read(Boards).seed
     assert found["licence"].startswith("MIT")
 
 

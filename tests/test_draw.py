@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 
 from stages import draw as stage
+from stages.figures.settings import Draw
+from stages.records.paths import maps_folder, plot_file, tiles_folder
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
-from stages.runtime.paths import maps_folder, plot_file, tiles_folder
 from stages.score import score
+from stages.scoring.settings import Score
+from tests.parameters import but
 from tests.score_records import corner, rewrite_index, write_maps, write_tiles
 
 PICTURES = ("gallery", "methods")
@@ -75,7 +78,7 @@ def test_the_gallery_shows_test_tiles_under_the_chosen_setting(params: Params, d
         assert (row.heatmap.round() == corner(3)).all()  # lower right
         assert (row.prediction == (corner(3) & row.predicted_defective)).all()
     assert (rows[0].truths["boxes"] == corner(0)).all() and not rows[2].truths["boxes"].any()
-    images = np.load(tiles_folder(params.dataset.name) / "images-0000.npy")
+    images = np.load(tiles_folder(params.dataset_name) / "images-0000.npy")
     assert all((row.image == images[tile]).all() for row, tile in zip(rows, (4, 5, 6, 7), strict=True))
 
 
@@ -87,8 +90,8 @@ def test_both_thresholds_are_those_of_the_scores(params: Params, drawn: dict[str
     np.save(maps_folder("net") / "cam.npy", heat)
     stage.draw(params, "net")
     assert [int(row.prediction.sum()) for row in drawn["gallery"][0]] == [16, 16, 16, 0]
-    changed = replace(params.score, intensity_threshold=60.0, probability_threshold=0.9)
-    stage.draw(replace(params, score=changed), "net")
+    changed = replace(params.read(Score), intensity_threshold=60.0, probability_threshold=0.9)
+    stage.draw(but(params, score=changed), "net")
     rows = drawn["gallery"][0]
     assert [row.verdict for row in rows] == ["found", "missed", "correct", "correct"]
     assert [int(row.prediction.sum()) for row in rows] == [32, 0, 0, 0]
@@ -97,7 +100,7 @@ def test_both_thresholds_are_those_of_the_scores(params: Params, drawn: dict[str
 def test_as_many_tiles_as_params_say(params: Params, drawn: dict[str, Any]) -> None:
     write_tiles(params)
     scored(params, "net")
-    stage.draw(replace(params, draw=replace(params.draw, gallery_tiles=2, methods_tiles=1)), "net")
+    stage.draw(but(params, draw=replace(params.read(Draw), gallery_tiles=2, methods_tiles=1)), "net")
     assert [len(drawn[name][0]) for name in PICTURES] == [2, 1]
 
 
@@ -114,7 +117,7 @@ def test_every_method_has_a_column_and_its_first_setting(params: Params, drawn: 
 def test_where_all_test_tiles_are_good_the_picture_says_so(params: Params, drawn: dict[str, Any]) -> None:
     write_tiles(params)
     scored(params, "net")
-    index = tiles_folder(params.dataset.name) / "index.parquet"
+    index = tiles_folder(params.dataset_name) / "index.parquet"
     pd.read_parquet(index).assign(label="good").to_parquet(index, index=False)
     stage.draw(params, "net")
     rows, title = drawn["methods"]

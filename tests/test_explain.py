@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 import yaml
 
-from stages.datasets.maps import open_maps
 from stages.explain import explain
 from stages.explainers.methods import plan
+from stages.explainers.settings import Explain, Methods
+from stages.heatmaps.maps import open_maps
 from stages.models.registry import Architecture
+from stages.models.settings import Model
 from stages.models.trained import Description, load_classifier, save_classifier
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import SCRATCH, build_classifier, refuse_unusable
+from stages.records.paths import maps_folder, model_folder, split_file
 from stages.runtime.errors import InputError
-from stages.runtime.params import Methods, Model, Params, Task, read_params
-from stages.runtime.paths import maps_folder, model_folder, split_file
+from stages.runtime.params import Params, Task, read_params
 from tests.dependencies import REPOSITORY
+from tests.parameters import but
 from tests.score_records import PX, write_tiles
 
 ARCHITECTURES = {
@@ -35,16 +38,18 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     real = read_params()
     monkeypatch.chdir(tmp_path)
     methods = Methods(("cam", "gradcam", "occlusion"), ("rollout", "gradcam"))
-    given = replace(real.explain, batch=2, methods=methods, occlusion=replace(real.explain.occlusion, window_px=8))
+    given = replace(
+        real.read(Explain), batch=2, methods=methods, occlusion=replace(real.read(Explain).occlusion, window_px=8)
+    )
     models = {"cnn": Model("cnn", "test_efficientnet", 8), "vit": Model("vit", "test_vit", 4, "test_efficientnet", 1)}
-    small = replace(real, models=models, explain=given)
+    small = but(real, models=models, explain=given)
     write_tiles(small)
     import pandas as pd
 
     ids = [f"board.jpg@{x},0" for x in range(8)]
-    split_file(small.dataset.name).parent.mkdir(parents=True)
+    split_file(small.dataset_name).parent.mkdir(parents=True)
     splits = ["val"] * 4 + ["test"] * 4
-    pd.DataFrame({"tile_id": ids, "split": splits}).to_parquet(split_file(small.dataset.name), index=False)
+    pd.DataFrame({"tile_id": ids, "split": splits}).to_parquet(split_file(small.dataset_name), index=False)
     return small
 
 
@@ -64,7 +69,7 @@ def files(name: str) -> dict[str, bytes]:
 
 
 def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Params) -> None:
-    params = replace(params, explain=replace(params.explain, align=True))
+    params = but(params, explain=replace(params.read(Explain), align=True))
     write_model("cnn")
     assert explain(params, "cnn").startswith("explain cnn: 8 tiles, cam x 1, gradcam x 1, occlusion x 1, cam_random")
     maps = open_maps(maps_folder("cnn"))
@@ -86,7 +91,7 @@ def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Par
     assert [len(of.names) for of in maps.methods.values()] == [12, 1, 3]
     assert maps.methods["rollout"].offset_px == -1.5 and maps.methods["rollout"].cell_px == 4
 
-    nominal = replace(params, explain=replace(params.explain, align=False))
+    nominal = but(params, explain=replace(params.read(Explain), align=False))
     explain(nominal, "vit")
     assert open_maps(maps_folder("vit")).methods["rollout"].offset_px == 0
 
@@ -112,7 +117,7 @@ def test_several_classes_keep_their_logits(params: Params) -> None:
 )
 def test_methods_that_do_not_fit_are_refused(params: Params, methods: tuple[str, ...], message: str) -> None:
     write_model("cnn")
-    wrong = replace(params, explain=replace(params.explain, methods=Methods(methods, ("rollout",))))
+    wrong = but(params, explain=replace(params.read(Explain), methods=Methods(methods, ("rollout",))))
     with pytest.raises(InputError, match=message):
         explain(wrong, "cnn")
     assert not Path("data/maps").exists()
@@ -130,11 +135,11 @@ def test_cells_that_cannot_be_placed_are_not_placed_elsewhere_in_silence(
 ) -> None:
     monkeypatch.setitem(ARCHITECTURES, "cnn", Architecture("cnn", "test_vit", 16))  # features of attention
     write_model("cnn")
-    aligned = replace(params, explain=replace(params.explain, align=True, methods=Methods(("cam",), ("rollout",))))
+    aligned = but(params, explain=replace(params.read(Explain), align=True, methods=Methods(("cam",), ("rollout",))))
     with pytest.raises(InputError, match=r"explain.align is true, but where the cells of cnn lie .*; set it to false$"):
         explain(aligned, "cnn")
     assert not Path("data/maps").exists()
-    explain(replace(aligned, explain=replace(aligned.explain, align=False)), "cnn")
+    explain(but(aligned, explain=replace(aligned.read(Explain), align=False)), "cnn")
     assert open_maps(maps_folder("cnn")).primary.offset_px == 0
 
 
@@ -162,7 +167,7 @@ def test_hybrids_of_timms_own_have_cells(arch: str, px: int) -> None:
     refuse_unusable(architecture, px, "here")
     model = build_classifier(architecture, px).eval()
     methods = Methods(("cam",), ("rollout", "gradcam", "gradient_rollout", "attention_gradient", "lrp", "occlusion"))
-    real = read_params().explain
+    real = read_params().read(Explain)
     given = replace(real, methods=methods, occlusion=replace(real.occlusion, stride_px=16))
     images = torch.rand(2, 3, px, px)
     description = Description("hybrid", architecture, px, "binary", ("good", "defective"), SCRATCH)
@@ -177,7 +182,7 @@ def test_hybrids_of_timms_own_have_cells(arch: str, px: int) -> None:
 KILLED = """
 import os, signal, sys
 import stages.explain as stage
-from stages.datasets.new_maps import NewMaps
+from stages.heatmaps.new_maps import NewMaps
 from stages.runtime.params import read_params
 
 stage.SHARD_BATCHES = 1

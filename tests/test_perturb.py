@@ -13,9 +13,12 @@ from torch import nn
 
 from stages import perturb as stage
 from stages import score
+from stages.faithfulness.settings import Perturb
 from stages.models.outputs import Outputs
+from stages.ranking.settings import Rank
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
+from tests.parameters import but
 from tests.score_records import PX, write_maps, write_tiles
 
 
@@ -33,11 +36,11 @@ def params(tmp_path, monkeypatch):
     monkeypatch.setattr(
         stage, "load_classifier", lambda folder: (LooksAtTheCorner(), SimpleNamespace(classes=("good", "defective")))
     )
-    params = replace(real, perturb=replace(real.perturb, tiles=2, steps=4, batch=3))
+    params = but(real, perturb=replace(real.read(Perturb), tiles=2, steps=4, batch=3))
     write_tiles(params)
     images = np.zeros((8, PX, PX, 3), np.uint8)
     images[:, :4, :4] = 255
-    np.save(score.tiles_folder(params.dataset.name) / "images-0000.npy", images)
+    np.save(score.tiles_folder(params.dataset_name) / "images-0000.npy", images)
     write_maps(params, "net")
     score.score(params, "net")
     return params
@@ -71,12 +74,12 @@ def test_the_map_that_marks_what_the_model_uses_is_faithful_and_the_other_is_not
 
 @pytest.mark.parametrize(("cluster", "column"), [("image", "source"), ("group", "group")])
 def test_intervals_are_of_the_clusters_that_rank_names(params, cluster, column):
-    path = score.tiles_folder(params.dataset.name) / "index.parquet"
+    path = score.tiles_folder(params.dataset_name) / "index.parquet"
     index = pd.read_parquet(path)
     index[column] = index["tile_id"]  # each tile a cluster by that name, all together by the other
     index.to_parquet(path)
     for rank_by in ("image", "group"):
-        stage.perturb(replace(params, rank=replace(params.rank, cluster=rank_by)), "net")
+        stage.perturb(but(params, rank=replace(params.read(Rank), cluster=rank_by)), "net")
         own = result()["cam"]["mean"]["deletion"]
         assert own["clusters"] == (2 if rank_by == cluster else 1)
         assert (own["low"] is None) == (rank_by != cluster)

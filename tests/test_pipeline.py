@@ -58,7 +58,7 @@ def unchanged_params(copy: Copy) -> Iterator[None]:
 def test_repro_runs_every_stage_once_and_each_prints_one_line(first_run: tuple[Copy, str]) -> None:
     _, printed = first_run
     ran = [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]
-    assert sorted(ran) == sorted({"download", "tile", "split"} | ALL_AFTER_SPLIT)
+    assert sorted(ran) == sorted({"check", "download", "tile", "split"} | ALL_AFTER_SPLIT)
     for stage in ran:
         verb, _, model = stage.partition("@")
         lines = [line for line in printed.splitlines() if line.startswith(f"{verb} {model}".strip())]
@@ -250,7 +250,7 @@ def opened(page_file: Path) -> tuple[int, int, list[str]]:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `apt install chromium` runs this test")
 def test_the_plots_of_dvc_open_without_a_network(copy: Copy) -> None:
     """Every plot that dvc.yaml names is drawn, by `show` once and by `diff` with both revisions in one."""
-    copy.run(sys.executable, "-m", "stages.figures.offline_page", ".dvc/tmp/plots.html")
+    copy.run(sys.executable, "-m", "stages.tools.offline_page", ".dvc/tmp/plots.html")
     copy.dvc("config", "--local", "plots.html_template", "tmp/plots.html")
     names = declared_plots(copy)
     pictures = sum(name.endswith(".png") for name in names)

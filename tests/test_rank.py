@@ -13,9 +13,12 @@ from stages import rank as stage
 from stages.metrics.clusters import ratio_parts
 from stages.metrics.intervals import Jackknife, shares_of
 from stages.metrics.table import METRICS
+from stages.models.settings import Model
+from stages.ranking.settings import Rank
+from stages.records.files import write_json
 from stages.runtime.errors import InputError
-from stages.runtime.params import Model, read_params
-from stages.runtime.records import write_json
+from stages.runtime.params import read_params
+from tests.parameters import but
 from tests.rank_records import BOARDS, TILES, WOBBLE, pooled_f1, tiles, write_all, write_model
 
 
@@ -24,12 +27,12 @@ def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
     models = {"full": Model("cnn"), "down": Model("cnn"), "deit": Model("vit")}
-    rule = replace(real.rank, truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
-    return replace(real, models=models, rank=rule)
+    rule = replace(real.read(Rank), truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
+    return but(real, models=models, rank=rule)
 
 
 def with_rank(params, **changes):
-    return replace(params, rank=replace(params.rank, **changes))
+    return but(params, rank=replace(params.read(Rank), **changes))
 
 
 def ranking():
@@ -146,7 +149,7 @@ def test_every_score_of_the_table_can_be_ranked_by_with_an_interval(params):
         outside = rng.integers(20, 40, (BOARDS, 16))
         write_model(model, {"cam": columns}, "cnn", histograms={"cam": (inside.astype(float), outside.astype(float))})
     models = {"full": Model("cnn"), "down": Model("cnn")}
-    stage.rank(replace(with_rank(params, metrics=tuple(METRICS)), models=models))
+    stage.rank(but(with_rank(params, metrics=tuple(METRICS)), models=models))
     assert set(ranking()["cnn"]["down"]["ranks"]) == set(METRICS)
     for metric in METRICS:
         row = rank_line("down", metric)
@@ -190,7 +193,7 @@ def test_best_is_by_average_rank_everywhere(params):
 
 def seeds(params):
     models = {"full": Model("cnn"), "down": Model("cnn"), "again": Model("cnn", of="down"), "deit": Model("vit")}
-    return replace(params, models=models)
+    return but(params, models=models)
 
 
 def test_seeds_are_averaged_and_their_spread_is_told(params):
@@ -280,7 +283,7 @@ def test_faithfulness_of_the_families_and_flips_with_the_fill(params):
 
 def test_a_family_without_models_and_one_with_one(params):
     write_all()
-    line = stage.rank(replace(params, models={"down": Model("cnn")}))
+    line = stage.rank(but(params, models={"down": Model("cnn")}))
     assert ranking()["cnn"]["down"]["average_rank"] == 1.0
     assert ranking()["vit"] == {}
     sentence = "best CNN down (average rank 1.00 of 1); no ViT to rank"

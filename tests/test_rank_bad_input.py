@@ -6,9 +6,12 @@ import pandas as pd
 import pytest
 
 from stages import rank as stage
+from stages.models.settings import Model
+from stages.ranking.settings import Rank
+from stages.records.files import write_json
 from stages.runtime.errors import InputError
-from stages.runtime.params import Model, read_params
-from stages.runtime.records import write_json
+from stages.runtime.params import read_params
+from tests.parameters import but
 from tests.rank_records import TILES, tiles, write_all, write_model
 
 
@@ -17,11 +20,11 @@ def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
     models = {"full": Model("cnn"), "down": Model("cnn"), "deit": Model("vit")}
-    return with_rank(replace(real, models=models), truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
+    return with_rank(but(real, models=models), truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
 
 
 def with_rank(params, **changes):
-    return replace(params, rank=replace(params.rank, **changes))
+    return but(params, rank=replace(params.read(Rank), **changes))
 
 
 def test_bad_input_is_named(params):

@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 
 import stages.report as stage
-from stages.datasets.score_tables import COLUMNS
-from stages.metrics.standing import LATENCY_COLUMNS, RANK_COLUMNS, TRUTHS_COLUMNS
+from stages.datasets.settings import Dataset
+from stages.models.settings import Model
+from stages.ranking.score_tables import COLUMNS
+from stages.ranking.standing import LATENCY_COLUMNS, RANK_COLUMNS, TRUTHS_COLUMNS
+from stages.records.files import write_json
+from stages.records.paths import REPORT, plot_file
 from stages.runtime.errors import InputError
-from stages.runtime.params import Model, read_params
-from stages.runtime.paths import REPORT, plot_file
-from stages.runtime.records import write_json
+from stages.runtime.params import read_params
+from stages.scoring.settings import Score
+from tests.parameters import but
 from tests.score_records import write_maps, write_tiles
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -72,7 +76,7 @@ def section(title):
 def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
-    return replace(real, models={"net": Model("cnn"), "vit": Model("vit")})
+    return but(real, models={"net": Model("cnn"), "vit": Model("vit")})
 
 
 @pytest.fixture
@@ -119,7 +123,7 @@ def test_the_page_has_every_part(results):
 
 
 def named(params, data_set):
-    return replace(params, dataset=replace(params.dataset, name=data_set))
+    return but(params, dataset=replace(params.read(Dataset), name=data_set))
 
 
 def test_the_thesis_values_stand_beside_ours(results):
@@ -137,7 +141,7 @@ def test_a_row_of_several_seeds_has_their_means(results):
     for kind in ("train", "time"):
         write_json(stage.metrics_file(kind, "again"), {"again": {}})
     write_maps(results, "again")
-    stage.report(named(replace(results, models=models), "pcb"))
+    stage.report(named(but(results, models=models), "pcb"))
     assert f'<th scope="row">net, ours</th>{"<td>0.250</td>" * 6}' in section("published-values")
 
 
@@ -226,8 +230,8 @@ def test_the_page_in_a_browser(results, width):
 
 
 def test_the_viewer_has_the_thresholds_of_the_scores(results):
-    changed = replace(results.score, intensity_threshold=60.0, probability_threshold=0.9)
-    stage.report(replace(results, score=changed))
+    changed = replace(results.read(Score), intensity_threshold=60.0, probability_threshold=0.9)
+    stage.report(but(results, score=changed))
     text = REPORT.read_text(encoding="utf-8")
     assert 'id="viewer-threshold" min="0" max="255" step="1" value="60"' in text
     assert re.search(r'"probability_threshold":0.9[,}]', text)

@@ -14,6 +14,7 @@ import yaml
 from tests.dependencies import REPOSITORY
 from tests.pipeline import CNN, VIT, Copy, small_copy
 
+AFTER_EXPLAIN = ("score", "draw", "perturb")
 LAST = {"rank", "report"}
 
 
@@ -64,10 +65,16 @@ def append(file: Path, text: str = "\n") -> None:
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("stages/figures/gallery.py", of_models("draw") | {"report"}),  # a colour
-        ("stages/figures/drawing.py", of_models("draw") | {"describe", "report"}),
+        ("stages/figures/gallery.py", of_models("draw") | {"describe", "report"}),  # a colour
+        ("stages/figures/report/viewer.js", of_models("draw") | {"describe", "report"}),
         (".dvc/plots/ranking.json", {"report"}),
-        ("stages/figures/report/viewer.js", {"report"}),
+        ("stages/explainers/cam.py", of_models("explain", "time", *AFTER_EXPLAIN) | LAST),
+        ("stages/scoring/choice.py", of_models("score", "draw", "perturb") | LAST),
+        ("stages/metrics/table.py", of_models(*AFTER_EXPLAIN) | LAST),
+        ("stages/faithfulness/settings.py", of_models("perturb") | LAST),
+        ("stages/ranking/ranks.py", LAST),
+        ("stages/heatmaps/maps.py", of_models("explain", *AFTER_EXPLAIN) | LAST),
+        ("stages/training/search.py", of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | LAST),
     ],
 )
 def test_a_file_reruns_what_runs_or_reads_it_and_nothing_else(copy: Copy, file: str, stages: set[str]) -> None:
@@ -111,8 +118,7 @@ def test_a_search_trains_again_only_where_its_result_is_used_and_its_use_searche
 
 
 @pytest.mark.parametrize(
-    ("file", "first"),
-    [("stages/figures/gallery.py", f"draw@{CNN}"), ("stages/figures/report/page.py", "report")],
+    ("file", "first"), [("stages/figures/gallery.py", "check describe"), ("stages/score.py", f"score@{CNN}")]
 )
 def test_ci_says_without_data_whether_the_lock_belongs_to_code_and_parameters(
     copy: Copy, tmp_path: Path, file: str, first: str

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from stages import score as stage
-from stages.datasets.scores import open_scores
-from stages.metrics import measuring
 from stages.metrics.clusters import cluster_parts
 from stages.metrics.controls import CONTROLS
-from stages.metrics.localisation import SCORES
 from stages.metrics.table import METRICS, PixelHistograms, metrics_of
 from stages.runtime.params import read_params
+from stages.scores.scores import open_scores
+from stages.scoring import measuring
+from stages.scoring.localisation import SCORES
+from stages.scoring.settings import Score
+from tests.parameters import but
 from tests.score_records import PX, write_maps, write_tiles
 
 
@@ -26,7 +28,7 @@ def params(tmp_path, monkeypatch):
 
 
 def with_score(params, **changes):
-    return replace(params, score=replace(params.score, **changes))
+    return but(params, score=replace(params.read(Score), **changes))
 
 
 def scored(model):
@@ -133,8 +135,6 @@ def test_scores_by_threshold_pass_through_the_scores_of_both_rules(params):
     assert float(validation["threshold"]) == boxes["thresholds"]["validation_threshold"]
     f1 = float(validation["f1"])
     assert f1 / (2 - f1) == pytest.approx(boxes["thresholds"]["validation_iou"], abs=2e-5)
-    stage.score(with_score(params, intensity_threshold=255.0), "net")  # above every level: no mark
-    assert "thesis" not in {row["rule"] for row in settings("net", "thresholds")}
 
 
 def test_the_order_of_the_maps_changes_nothing(params):

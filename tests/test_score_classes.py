@@ -33,9 +33,9 @@ def write_class_logits(model, classes, called):
 
 def test_a_classifier_of_several_classes(params):
     write_tiles(params)
-    index = pd.read_parquet(stage.tiles_folder(params.dataset.name) / "index.parquet")
+    index = pd.read_parquet(stage.tiles_folder(params.dataset_name) / "index.parquet")
     actual = ["short", "open", "good", "good", "short", "open", "good", "good"]  # the last four are for testing
-    index.assign(defect_class=actual).to_parquet(stage.tiles_folder(params.dataset.name) / "index.parquet", index=False)
+    index.assign(defect_class=actual).to_parquet(stage.tiles_folder(params.dataset_name) / "index.parquet", index=False)
     called = ["good", "good", "good", "good", "short", "short", "good", "open"]
     for order in (range(8), [5, 0, 7, 2, 6, 1, 4, 3]):
         write_maps(params, "net", order=list(order))

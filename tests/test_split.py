@@ -9,10 +9,13 @@ import pytest
 
 from stages import split as stage
 from stages import tile
-from stages.datasets.tiles import open_tiles
+from stages.datasets.settings import Dataset
+from stages.records.tiles import open_tiles
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
+from stages.tiling.settings import Split
 from tests.datasets.small_sets import TILE, write_board
+from tests.parameters import but
 
 RECORD = Path("data/splits/pcb.parquet")
 
@@ -23,9 +26,9 @@ def params(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for group in range(10):
         write_board(tmp_path / "root", f"{group:02d}_a", (1, 1, 10, 10), seed=group)
-    dataset = replace(real.dataset, name="pcb", root=str(tmp_path / "root"))
-    split = replace(real.split, by="group", seed=0, train=0.7, val=0.1, test=0.2, good_per_defective=None)
-    params = replace(real, dataset=dataset, tile=TILE, split=split)
+    dataset = replace(real.read(Dataset), name="pcb", root=str(tmp_path / "root"))
+    split = replace(real.read(Split), by="group", seed=0, train=0.7, val=0.1, test=0.2, good_per_defective=None)
+    params = but(real, dataset=dataset, tile=TILE, split=split)
     tile.tile(params)
     return params
 
@@ -55,14 +58,14 @@ def test_what_cannot_be_split_leaves_the_earlier_split_alone(params, tmp_path):
     tile.tile(params)
     with pytest.raises(InputError, match=r"split\.by is 'group' but there are only 2"):
         stage.split(params)
-    tile.tile(replace(params, tile=replace(TILE, defect_threshold=1.0)))
+    tile.tile(but(params, tile=replace(TILE, defect_threshold=1.0)))
     with pytest.raises(InputError, match="no tile of this data set is defective"):
-        stage.split(replace(params, split=replace(params.split, by="tile")))
+        stage.split(but(params, split=replace(params.read(Split), by="tile")))
     assert RECORD.read_bytes() == first
 
 
 def test_missing_tiles_are_refused(params):
-    other = replace(params, dataset=replace(params.dataset, name="boards"))
+    other = but(params, dataset=replace(params.read(Dataset), name="boards"))
     with pytest.raises(InputError, match=r"data/tiles/boards/index\.parquet: missing; run the tile stage"):
         stage.split(other)
 

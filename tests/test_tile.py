@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from stages import tile as stage
-from stages.datasets.tiles import open_tiles
+from stages.datasets.settings import Dataset
+from stages.records.tiles import open_tiles
 from stages.runtime.command import run_stage
 from stages.runtime.errors import InputError
-from stages.runtime.params import read_params
+from stages.runtime.params import Runtime, read_params
 from tests.datasets.small_sets import (
     TILE,
     noise,
@@ -23,6 +24,7 @@ from tests.datasets.small_sets import (
     write_pixels,
     write_text,
 )
+from tests.parameters import but
 
 BOX = (1, 1, 10, 10)
 
@@ -31,12 +33,12 @@ BOX = (1, 1, 10, 10)
 def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
-    dataset = replace(real.dataset, name="pcb", root=str(tmp_path / "root"))
-    return replace(real, dataset=dataset, tile=TILE, runtime=replace(real.runtime, workers=2))
+    dataset = replace(real.read(Dataset), name="pcb", root=str(tmp_path / "root"))
+    return but(real, dataset=dataset, tile=TILE, runtime=replace(real.read(Runtime), workers=2))
 
 
 def named(params, name):
-    return replace(params, dataset=replace(params.dataset, name=name))
+    return but(params, dataset=replace(params.read(Dataset), name=name))
 
 
 def files(folder=Path("data")):
@@ -122,7 +124,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_leaves_earlier_tiles_alone(params, tmp_path, monkeypatch, capfd, case):
     write_board(tmp_path / "earlier", "01_a", BOX)
-    stage.tile(replace(params, dataset=replace(params.dataset, root=str(tmp_path / "earlier"))))
+    stage.tile(but(params, dataset=replace(params.read(Dataset), root=str(tmp_path / "earlier"))))
     before = files()
     write, message = BAD[case]
     write(tmp_path / "root")
@@ -152,7 +154,7 @@ def test_counts_go_into_the_metrics_and_no_times(params, tmp_path):
     write_board(tmp_path / "root", "01_a", BOX)
     write_board(tmp_path / "root", "02_b", seed=1)
     (tmp_path / "root/images/Short/02_b.png").write_bytes(b"broken")
-    skipping = replace(params, dataset=replace(params.dataset, on_bad_file="skip"))
+    skipping = but(params, dataset=replace(params.read(Dataset), on_bad_file="skip"))
     assert "1 of them defective, 1 bad images left out (see metrics/tile.json), " in stage.tile(skipping)
     content = json.loads(Path("metrics/tile.json").read_text())
     reason = content["pcb"].pop("skipped")
@@ -191,7 +193,7 @@ def test_a_defective_image_without_a_defective_tile_is_counted(params, tmp_path)
     write_board(tmp_path / "root", "01_a", BOX)
     write_board(tmp_path / "root", "02_a", (56, 36, 60, 40), seed=1)  # in the rest that border: drop does not use
     write_board(tmp_path / "root", "03_a", (1, 1, 2, 2), seed=2)  # 4 px, less than 2% of 400
-    line = stage.tile(replace(params, tile=replace(TILE, defect_threshold=0.02)))
+    line = stage.tile(but(params, tile=replace(TILE, defect_threshold=0.02)))
     note = "defective, but without a defective tile (tile.defect_threshold, tile.border)"
     assert f"18 tiles, 1 of them defective; 2 images {note}, " in line
     content = json.loads(Path("metrics/tile.json").read_text())["pcb"]
@@ -221,7 +223,7 @@ def test_three_empty_masks_among_good_ones_are_left_out_by_name(params, tmp_path
         write_pixels(tmp_path / f"root/masks/{number}.png", spot(20, 20) * np.uint8(number > 3))
     with pytest.raises(InputError, match=r"masks/1\.png: marks no defect, but the image counts as defect; correct"):
         stage.tile(named(params, "folder"))
-    skipping = replace(params, dataset=replace(params.dataset, name="folder", on_bad_file="skip"))
+    skipping = but(params, dataset=replace(params.read(Dataset), name="folder", on_bad_file="skip"))
     assert "4 images, 4 tiles, 3 of them defective, 3 bad images left out" in stage.tile(skipping)
 
 

@@ -9,18 +9,21 @@ import pandas as pd
 import pytest
 import torch
 
-from stages.datasets.maps import open_maps
-from stages.datasets.tiles import Tiles
 from stages.explain import explain
 from stages.explainers.methods import METHODS
+from stages.explainers.settings import Explain, Methods, Time
+from stages.heatmaps.maps import open_maps
 from stages.models.batches import to_images
+from stages.models.settings import Model
 from stages.models.trained import load_classifier
+from stages.records.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.records.tiles import Tiles
 from stages.runtime.errors import InputError
-from stages.runtime.params import Methods, Model, Params, read_params
-from stages.runtime.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.runtime.params import Params, read_params
 from stages.time import time
 from stages.train import train
 from tests.models.tiny import tiny_project
+from tests.parameters import but
 
 PX, TILES = 32, 16
 MODELS = {
@@ -35,10 +38,14 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     real = read_params()
     monkeypatch.chdir(tmp_path)
     recipe = {"epochs": 2, "batch": 4, "weights": "none", "good_per_defective": None}
-    small = replace(
-        real, model=recipe, models=MODELS, explain=replace(real.explain, batch=3), time=replace(real.time, repeats=2)
+    small = but(
+        real,
+        model=recipe,
+        models=MODELS,
+        explain=replace(real.read(Explain), batch=3),
+        time=replace(real.read(Time), repeats=2),
     )
-    folder = tiles_folder(small.dataset.name)
+    folder = tiles_folder(small.dataset_name)
     folder.mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(0, 256, (TILES, PX, PX, 3), dtype=np.uint8)
     np.save(folder / "images-0000.npy", pixels)
@@ -50,9 +57,9 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
         index[column] = np.zeros(TILES, np.int32)
     index["row"] = np.arange(TILES, dtype=np.int32)
     index.to_parquet(folder / "index.parquet", index=False)
-    split_file(small.dataset.name).parent.mkdir(parents=True)
+    split_file(small.dataset_name).parent.mkdir(parents=True)
     splits = ["train"] * 8 + ["val"] * 4 + ["test"] * 3 + ["unused"]
-    pd.DataFrame({"tile_id": ids, "split": splits}).to_parquet(split_file(small.dataset.name), index=False)
+    pd.DataFrame({"tile_id": ids, "split": splits}).to_parquet(split_file(small.dataset_name), index=False)
     return small
 
 
@@ -71,7 +78,7 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
     heatmaps = maps.primary.read(np.arange(7))
     assert heatmaps.shape == (7, settings, cells, cells)
     model, _ = load_classifier(model_folder(name))
-    pixels = np.load(tiles_folder(params.dataset.name) / "images-0000.npy")[8:15]
+    pixels = np.load(tiles_folder(params.dataset_name) / "images-0000.npy")[8:15]
     with torch.inference_mode():
         logits = model(to_images(pixels, torch.device("cpu"))).logits
     np.testing.assert_allclose(maps.index["logit"], logits, rtol=1e-3, atol=1e-4)
@@ -98,10 +105,10 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
 
 def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> None:
     methods = Methods(("cam", "gradcam", "occlusion"), tuple(name for name in METHODS if name != "cam"))
-    params = replace(
+    params = but(
         params,
-        explain=replace(params.explain, methods=methods, fusion=("max",), discard=(0.5,)),
-        time=replace(params.time, warmup=0, repeats=6),
+        explain=replace(params.read(Explain), methods=methods, fusion=("max",), discard=(0.5,)),
+        time=replace(params.read(Time), warmup=0, repeats=6),
     )
     for name, expected in (("cnn", methods.cnn), ("vit", methods.vit)):
         train(params, name)
@@ -114,7 +121,7 @@ def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> N
 
 
 def test_a_small_learning_rate_is_never_zero(params: Params) -> None:
-    train(replace(params, model=params.model | {"lr": 3e-6}), "cnn")
+    train(but(params, model=params.get("model") | {"lr": 3e-6}), "cnn")
     curves = pd.read_csv("plots/curves/cnn.csv").set_index("curve")["value"]
     assert curves["lr"].tolist() == [3e-6, 3e-6]
     assert json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]["lr"] == 3e-6
@@ -145,8 +152,8 @@ def test_what_is_missing_is_named(params: Params) -> None:
     with pytest.raises(InputError, match=r"data/models/cnn/model.json: missing"):
         explain(params, "cnn")
     with pytest.raises(InputError, match=r"models.cnn.stride|stride 64 is not in"):
-        train(replace(params, models={"cnn": replace(MODELS["cnn"], stride=64)}), "cnn")
-    split_file(params.dataset.name).unlink()
+        train(but(params, models={"cnn": replace(MODELS["cnn"], stride=64)}), "cnn")
+    split_file(params.dataset_name).unlink()
     with pytest.raises(InputError, match=r"data/splits/boards.parquet"):
         train(params, "cnn")
     assert not Path("data/models").exists()

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from stages.models.cnn import CamClassifier
+from stages.models.settings import Model
+from stages.records.paths import model_folder, split_file
 from stages.runtime.command import report
-from stages.runtime.params import Model, Params, read_params
-from stages.runtime.paths import model_folder, split_file
+from stages.runtime.params import Params, read_params
 from stages.train import train
 from tests.models.tiny import tiny_project
+from tests.parameters import but
 
 TINY = {"family": "cnn", "arch": "test_efficientnet", "stride": 16}
 
@@ -35,7 +36,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run stage train as its command does; return the one line that it ends with."""
 
     def run(params: Params, training: Mapping[str, Any] | None = None, **model: Any) -> str:
-        changed = replace(params, model=params.model | dict(training or {}), models={"net": Model(**(TINY | model))})
+        changed = but(params, model=params.get("model") | dict(training or {}), models={"net": Model(**(TINY | model))})
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             report(lambda: train(changed, "net"))
@@ -103,7 +104,7 @@ def test_a_class_that_is_missing_in_train(params: Params, refused: Refused) -> N
     split = pd.read_parquet(split_file("boards"))
     split.loc[(index["defect_class"] == "hole") & (split["split"] == "train"), "split"] = "unused"
     split.to_parquet(split_file("boards"), index=False)
-    assert "no train tile is of class 'hole'; change split" in refused(replace(params, task="multiclass"))
+    assert "no train tile is of class 'hole'; change split" in refused(but(params, task="multiclass"))
 
 
 def test_a_batch_larger_than_the_set(params: Params, refused: Refused) -> None:
@@ -148,7 +149,7 @@ def test_a_full_disk_leaves_the_old_model(params: Params, capsys: pytest.Capture
 
     with pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as end:
         patched.setattr(Path, "mkdir", mkdir)
-        report(lambda: train(replace(params, model=params.model | {"lr": 0.02}), "net"))
+        report(lambda: train(but(params, model=params.get("model") | {"lr": 0.02}), "net"))
     said = capsys.readouterr().err
     assert end.value.code == 2 and said.count("\n") == 1
     assert "data/models/net: cannot be written (" in said and "No space left" in said and "is intact" in said

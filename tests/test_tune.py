@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 
 from stages.adopt import adopt
-from stages.models import training as training_module
+from stages.records.files import rounded, write_json
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
-from stages.runtime.records import rounded, write_json
 from stages.train import train
+from stages.training import loop as training_module
+from stages.training.tuning import Tune
 from stages.tune import tune
 from tests.models.tiny import tiny_project
+from tests.parameters import but
 
 MODELS = {"cnn": {"family": "cnn", "arch": "test_efficientnet", "stride": 16}}
 SEARCH = {"trials": 3, "random_trials": 2, "batch": [4, 8]}
@@ -30,7 +32,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 
 def with_tune(params: Params, **changes: Any) -> Params:
-    return replace(params, tune=replace(params.tune, **changes))
+    return but(params, tune=replace(params.read(Tune), **changes))
 
 
 def found() -> dict[str, Any]:
@@ -57,7 +59,7 @@ def test_training_with_tuned_values_is_the_best_trial_once_more(params: Params) 
     assert math.isclose(row["lr"], best["lr"], rel_tol=1e-3) and row["lr"] != best["lr"]  # json has every digit
     assert not list(Path("data/checkpoints").iterdir())
 
-    both = replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"})
+    both = but(params, model=params.get("model") | {"lr": "tuned", "batch": "tuned"})
     adopt(both, "cnn")
     train(both, "cnn")
     metrics = json.loads(Path("metrics/train/cnn.json").read_text())["cnn"]
@@ -78,11 +80,11 @@ def test_only_what_defines_a_search_starts_another(params: Params) -> None:
     one = with_tune(params, trials=1, epochs=1)
     assert searches(one) == 1
     first = Path("metrics/tune/cnn.json").read_bytes()
-    same = replace(one, model=one.model | {"lr": "tuned", "batch": 2, "epochs": 7})
+    same = but(one, model=one.get("model") | {"lr": "tuned", "batch": 2, "epochs": 7})
     for other in (same, with_tune(one, trials=2), one):
         assert searches(other) == 1
     assert Path("metrics/tune/cnn.json").read_bytes() == first
-    others = (with_tune(one, seed=1), with_tune(one, batch=(4,)), replace(one, model=one.model | {"ema_decay": 0.5}))
+    others = (with_tune(one, seed=1), with_tune(one, batch=(4,)), but(one, model=one.get("model") | {"ema_decay": 0.5}))
     for count, other in enumerate(others, 2):
         assert searches(other) == count
     tile = Path("data/tiles/boards/images-0000.npy")
@@ -112,7 +114,7 @@ def test_a_batch_that_no_trial_could_have_is_refused(params: Params) -> None:
 
 
 def test_tuned_without_a_search_says_what_to_set(params: Params) -> None:
-    wants = replace(params, model=params.model | {"lr": "tuned"})
+    wants = but(params, model=params.get("model") | {"lr": "tuned"})
     with pytest.raises(InputError, match=r"metrics/tune/cnn.json: missing"):
         adopt(wants, "cnn")
     tune(with_tune(wants, trials=0), "cnn")
@@ -127,15 +129,15 @@ def test_only_what_is_tuned_is_adopted_and_every_digit_of_it(params: Params) -> 
     def adopted(params: Params) -> tuple[str, Any]:
         return adopt(params, "cnn"), json.loads(Path("data/tuned/cnn.json").read_text())
 
-    assert adopted(replace(params, model=params.model | {"batch": 4})) == ("adopt cnn: nothing is tuned", {})
-    one = replace(params, model=params.model | {"lr": "tuned", "batch": 4})
+    assert adopted(but(params, model=params.get("model") | {"batch": 4})) == ("adopt cnn: nothing is tuned", {})
+    one = but(params, model=params.get("model") | {"lr": "tuned", "batch": 4})
     assert adopted(one) == ("adopt cnn: lr 1.23e-05", {"lr": 1.23456789e-5})
-    both = replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"})
+    both = but(params, model=params.get("model") | {"lr": "tuned", "batch": "tuned"})
     assert adopted(both) == ("adopt cnn: lr 1.23e-05, batch 8", {"lr": 1.23456789e-5, "batch": 8})
 
 
 def test_training_with_values_that_were_not_adopted_is_refused(params: Params) -> None:
-    both = replace(params, model=params.model | {"lr": "tuned", "batch": "tuned"})
+    both = but(params, model=params.get("model") | {"lr": "tuned", "batch": "tuned"})
     with pytest.raises(InputError, match=r"data/tuned/cnn.json: missing"):
         train(both, "cnn")
     write_json(Path("data/tuned/cnn.json"), {"lr": 0.01})

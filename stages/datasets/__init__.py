@@ -1,1 +1,1 @@
-"""Data sets: sources, readers, generated boards, tiles, splits."""
+"""Readers of data sets as publishers and people lay them out."""

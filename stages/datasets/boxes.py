@@ -20,9 +20,9 @@ from stages.datasets.layout import (
     stem_of,
 )
 from stages.datasets.pairs import Content, Format, read_pairs, sort_files
+from stages.datasets.settings import Dataset
 from stages.datasets.tree import child_folders, files_below
 from stages.datasets.voc import read_annotation
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders images/ and Annotations/ (VOC XML), or images with XML beside them"

@@ -39,9 +39,9 @@ from stages.datasets.marks import (
 from stages.datasets.pairs import without_outlines
 from stages.datasets.polygons import load_json
 from stages.datasets.runs import lengths_of, mask_of
+from stages.datasets.settings import Dataset
 from stages.datasets.shapes import outlines_of
 from stages.datasets.tree import files_below
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "JSON file in COCO's format, with images, annotations and categories"

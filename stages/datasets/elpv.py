@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_bytes
 from stages.datasets.layout import GOOD, describe_images, find_one_layout, images_below
+from stages.datasets.settings import Dataset
 from stages.datasets.tree import child_folders
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 PACKAGE = "elpv_dataset"

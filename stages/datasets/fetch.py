@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.datasets.archives import unpack
+from stages.records.files import read_json, write_json
+from stages.records.folders import DISK_TROUBLE
 from stages.runtime.errors import InputError
-from stages.runtime.folders import DISK_TROUBLE
-from stages.runtime.records import read_json, write_json
 
 OWN_COPY = "or set dataset.root to your own copy"
 

@@ -13,9 +13,9 @@ from stages.datasets.marks import Marks
 from stages.datasets.matching import Found, match_annotations, match_masks, twins
 from stages.datasets.pairs import sort_files
 from stages.datasets.polygons import read_polygons
+from stages.datasets.settings import Dataset
 from stages.datasets.tree import files_below
 from stages.datasets.voc import read_annotation
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 CASTING = Naming(good=frozenset({"ok_front"}), defective=frozenset({"def_front"}), kinds=False)

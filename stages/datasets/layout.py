@@ -8,8 +8,8 @@ from typing import Literal
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
+from stages.datasets.settings import GOOD_NAMES
 from stages.datasets.tree import child_folders, files_below
-from stages.runtime.data_params import GOOD_NAMES
 from stages.runtime.errors import InputError
 
 DEPTH = 2  # archives often wrap their content in one or two folders

@@ -24,7 +24,7 @@ import PIL.Image
 from stages.datasets.formats import open_header
 from stages.datasets.images import damaged, open_file
 from stages.datasets.orientation import upright
-from stages.runtime.data_params import MaskValues
+from stages.datasets.settings import MaskValues
 from stages.runtime.errors import InputError
 
 DEFECT, UNCLEAR = 255, 64  # in a derived mask; 64: a box without visible change, neither defect nor good

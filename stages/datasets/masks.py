@@ -11,8 +11,8 @@ from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
 from stages.datasets.layout import describe_images, find_one_layout
 from stages.datasets.mask_files import read_mask
+from stages.datasets.settings import Dataset
 from stages.datasets.tree import child_folders, files_below
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders MT_<Class>/Imgs/ with *.jpg and *.png"

@@ -10,7 +10,7 @@ from stages.datasets.layout import GOOD, PICTURE_SUFFIXES, defect_name, describe
 from stages.datasets.marks import Marks
 from stages.datasets.matching import by_name_alone, in_mask_folder, masks_beside, match_annotations, match_masks, twins
 from stages.datasets.orientation import Frame
-from stages.runtime.data_params import Dataset
+from stages.datasets.settings import Dataset
 from stages.runtime.errors import InputError
 
 

@@ -21,11 +21,11 @@ from stages.datasets.layout import defect_name, existing, group_of, some_images
 from stages.datasets.marks import Marks, bounds, check_corners, claimed_shape, clip
 from stages.datasets.orientation import Frame
 from stages.datasets.pairs import Format, read_pairs, sort_files
+from stages.datasets.settings import Dataset
 from stages.datasets.shapes import outlines_of, region_of
 from stages.datasets.tree import files_below
 from stages.datasets.truths import AUTO
 from stages.datasets.voc import other_encoding
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 MAX_JSON_BYTES = 2**25  # labelme puts a copy of the image into the file

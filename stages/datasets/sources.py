@@ -1,5 +1,6 @@
 """The data sets by name: one line of this table each."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ from stages.datasets.elpv import LABELS_FILE, package_folder, read_elpv
 from stages.datasets.folders import read_casting, read_folder, read_without_parts
 from stages.datasets.images import SourceImage
 from stages.datasets.masks import read_magnetic_tile
+from stages.datasets.settings import Dataset
 from stages.datasets.yolo import CLASS_FILES, read_yolo
-from stages.runtime.data_params import Dataset
+from stages.records.paths import raw_folder
 from stages.runtime.errors import InputError
-from stages.runtime.paths import image_root
 
 OWN = "that of your own images"
 
@@ -104,3 +105,14 @@ def find_root(dataset: Dataset) -> Path:
         if source.kaggle is None and not source.generated:
             raise InputError(f"params.yaml: dataset.root is null; for {dataset.name} it has to name a folder")
     return image_root(dataset)
+
+
+def image_root(dataset: Dataset) -> Path:
+    """Return the folder that readers read: `dataset.root` where given, else what the download stage made.
+
+    A relative root starts at the repository itself (`DVC_ROOT`), also where DVC runs an experiment in a temporary copy.
+    """
+    if not dataset.root:
+        return raw_folder(dataset.name)
+    root = Path(dataset.root).expanduser()
+    return root if root.is_absolute() else Path(os.environ.get("DVC_ROOT", "")) / root

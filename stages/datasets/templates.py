@@ -21,12 +21,12 @@ import numpy as np
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, Box, SourceImage, read_image
 from stages.datasets.mask_files import DEFECT, UNCLEAR
+from stages.datasets.settings import Dataset
 from stages.datasets.tree import child_folders
 from stages.datasets.truths import AUTO, Annotated, read_annotated
-from stages.runtime.data_params import Dataset
+from stages.records.files import new_file
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
-from stages.runtime.records import new_file
 
 MASKS = "masks"
 

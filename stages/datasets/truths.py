@@ -15,8 +15,8 @@ from stages.datasets.layout import GOOD
 from stages.datasets.mask_files import read_derived, read_mask
 from stages.datasets.orientation import Frame, stored_shape, upright, upright_point
 from stages.datasets.outlines import fill
-from stages.datasets.shards import BOXES, EXACT
-from stages.runtime.data_params import Dataset
+from stages.datasets.settings import Dataset
+from stages.records.shards import BOXES, EXACT
 from stages.runtime.errors import InputError
 
 AUTO = Dataset("", None)  # everything about reading pixels and masks left to the files

@@ -17,8 +17,8 @@ from stages.datasets.images import Box, drawn_shape, open_file, read_bytes
 from stages.datasets.layout import defect_name
 from stages.datasets.marks import Marks, claimed_shape
 from stages.datasets.orientation import stored_shape
+from stages.datasets.settings import Dataset
 from stages.datasets.truths import AUTO
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 MAX_XML_BYTES = 2**23  # some 30,000 boxes

@@ -18,8 +18,8 @@ from stages.datasets.layout import defect_name, existing, group_of, some_images
 from stages.datasets.marks import Corners, Marks, bounds, box_between, check_corners, check_inside, clip
 from stages.datasets.matching import match_annotations
 from stages.datasets.pairs import Format, read_pairs, sort_files
+from stages.datasets.settings import Dataset
 from stages.datasets.tree import files_below
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "images, a text file for each (YOLO), and data.yaml or classes.txt"

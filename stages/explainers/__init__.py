@@ -1,1 +1,1 @@
-"""Explanation methods, one file each."""
+"""Explanation methods, one file each, and how long they take."""

@@ -3,7 +3,7 @@
 To add one: its file in this folder, and one line in `METHODS`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, occlusion, rollout
+from stages.explainers.settings import Explain
 from stages.models.geometry import offset_px, refuse_uncovered
 from stages.models.outputs import Outputs, Target
 from stages.models.rollout import settings_grid
@@ -18,7 +19,6 @@ from stages.models.trained import Description, build_described
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import Classifier
 from stages.runtime.errors import InputError
-from stages.runtime.params import Explain
 from stages.runtime.seeds import derive_seed
 
 Call = Callable[[Any, Tensor, Target, Explain], Outputs]
@@ -93,6 +93,16 @@ def plan(model: Classifier, description: Description, explain: Explain) -> list[
     return planned
 
 
+def refuse_methods(explain: Explain, families: Collection[str], px: int) -> None:
+    """Raise an `InputError` where a method is unknown, fits none of these families, or cannot work on tiles of `px`."""
+    for family in sorted(families):
+        names = explain.methods.cnn if family == "cnn" else explain.methods.vit
+        for name in names:
+            _refuse_method(name, family)
+        if "occlusion" in names:
+            occlusion.refuse_window(explain.occlusion.window_px, explain.occlusion.stride_px, px)
+
+
 @torch.no_grad()
 def defect_target(model: Classifier, images: Tensor, classes: Sequence[str]) -> Target:
     """Return the class that tiles are explained for: of a binary model defective, else the likeliest kind of defect.
@@ -107,14 +117,17 @@ def defect_target(model: Classifier, images: Tensor, classes: Sequence[str]) -> 
     return logits.argmax(dim=1)
 
 
-def _planned(name: str, title: str, model: Classifier, description: Description, explain: Explain) -> Planned:
-    family = description.architecture.family
+def _refuse_method(name: str, family: str) -> None:
     fitting = [known for known, method in METHODS.items() if family in method.families]
     where = f"params.yaml: explain.methods.{family}"
     if name not in METHODS:
         raise InputError(f"{where} has {name!r}, which is no method; use {', '.join(fitting)}")
     if name not in fitting:
         raise InputError(f"{where} has {name!r}, which does not fit a {family}; use {', '.join(fitting)}")
+
+
+def _planned(name: str, title: str, model: Classifier, description: Description, explain: Explain) -> Planned:
+    _refuse_method(name, description.architecture.family)
     settings = [{"name": title, "fusion": title, "discard": 0.0}]
     if METHODS[name].grid:
         settings = [

@@ -54,11 +54,7 @@ def explain(
         InputError: window_px is no multiple of stride_px or larger than the image, or a fill is unknown.
     """
     height, width = images.shape[2:]
-    if window_px % stride_px or window_px > min(height, width):
-        raise InputError(
-            f"params.yaml: explain.occlusion.window_px is {window_px}; expected a multiple of its stride_px, "
-            f"{stride_px}, of at most the tile's {min(height, width)} pixels"
-        )
+    refuse_window(window_px, stride_px, min(height, width))
     normalised = (images - model.mean) / model.std  # type: ignore[operator]
     layers, finish = _parts(model)
     features = [normalised]
@@ -87,6 +83,15 @@ def explain(
                 total[:, row : row + reach, column : column + reach] += drop[:, None, None]
                 covered[row : row + reach, column : column + reach] += 1
     return Outputs(logits, (total / covered)[:, None])
+
+
+def refuse_window(window_px: int, stride_px: int, px: int) -> None:
+    """Raise an `InputError` where a window is no multiple of its steps or larger than a tile of px x px."""
+    if window_px % stride_px or window_px > px:
+        raise InputError(
+            f"params.yaml: explain.occlusion.window_px is {window_px}; expected a multiple of its stride_px, "
+            f"{stride_px}, of at most the tile's {px} pixels"
+        )
 
 
 def _starts(length: int, window: int, stride: int) -> list[int]:

@@ -1,1 +1,1 @@
-"""Pictures; never computes a metric."""
+"""Pictures and the report; computes no metric."""

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.runtime.records import new_file
+from stages.records.files import new_file
 
 BOXES_COLOUR, EXACT_COLOUR = "#56b4e9", "#e69f00"  # Okabe and Ito's
 PALETTE = 256  # colours of the PNG: a quarter of the bytes, and no difference that an eye sees at this scale

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.figures.drawing import BOXES_COLOUR, EXACT_COLOUR
 from stages.figures.gallery import HEATMAP_COLOURS
-from stages.runtime.records import new_file
+from stages.records.files import new_file
 
 PANEL, GAP, TOP, DPI = 1.9, 0.06, 0.75, 100  # inches, and pixels per inch
 TRUTH_COLOURS = {"boxes": BOXES_COLOUR, "exact": EXACT_COLOUR}
@@ -20,7 +20,7 @@ TRUTH_COLOURS = {"boxes": BOXES_COLOUR, "exact": EXACT_COLOUR}
 
 @dataclass(frozen=True)
 class MethodHeatmap:
-    """One heatmap (h, w) at native resolution, any range; its cells as in `stages.datasets.maps.MethodMaps`."""
+    """One heatmap (h, w) at native resolution, any range; its cells as in `stages.heatmaps.maps.MethodMaps`."""
 
     values: NDArray[np.floating]
     cell_px: float

@@ -8,7 +8,7 @@ from typing import Any
 
 import vl_convert
 
-from stages.runtime.records import new_file
+from stages.records.files import new_file
 
 SCALE = 1.5  # pixels per unit of the plot
 

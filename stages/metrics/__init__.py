@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: classification, localisation, choice of settings, ranking."""
+"""Arrays in, numbers out: scores of heatmaps, their intervals, faithfulness."""

@@ -25,7 +25,7 @@ RESAMPLES_AT_ONCE = 256  # scored together: 6 MB with 1,024 bins
 
 
 class Kept(Protocol):
-    """What is kept of a model's scores: `stages.datasets.scores.Scores`."""
+    """What is kept of a model's scores: `stages.scores.scores.Scores`."""
 
     @property
     def tiles(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 Pixels of all tiles are pooled in histograms with 65,536 bins, one for each float16: memory does not grow with the
 number of tiles, and the scores are those of all pixels sorted (scikit-learn's, anomalib's) to floating point, save that
 values within 1/2,048 of each other share a rank, as equal ones do. Relative to 0 that is, so values are first laid
-around 0 with a reach of 2^15 (`stages.metrics.enlarged.Frame`): maps of any scale and offset score alike.
+around 0 with a reach of 2^15 (`stages.scoring.enlarged.Frame`): maps of any scale and offset score alike.
 
 Histograms are ascending along their last axis; what lies before it (settings, bootstrap samples) is kept.
 """

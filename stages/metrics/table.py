@@ -41,7 +41,7 @@ class PixelCounts:
 
 @dataclass(frozen=True)
 class TileMean:
-    """A mean over the tiles where the score of that name is defined (`stages.metrics.localisation.measure_tiles`)."""
+    """A mean over the tiles where the score of that name is defined (`stages.scoring.localisation.measure_tiles`)."""
 
     shows: str
 

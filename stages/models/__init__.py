@@ -1,1 +1,1 @@
-"""Classifiers that return their logit and their heatmap from one forward pass."""
+"""Architectures with named outputs, their weights and geometry, and how a trained one lies on disk."""

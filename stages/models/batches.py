@@ -13,7 +13,7 @@ from stages.runtime.seeds import derive_seed
 
 
 class Tiles(Protocol):
-    """What training and prediction need of a set of tiles (`stages.datasets.tiles.Tiles` is one)."""
+    """What training and prediction need of a set of tiles (`stages.records.tiles.Tiles` is one)."""
 
     @property
     def index(self) -> pd.DataFrame:

@@ -11,8 +11,9 @@ from difflib import get_close_matches
 
 import timm
 
+from stages.models.settings import Model
 from stages.runtime.errors import InputError
-from stages.runtime.params import Family, Model
+from stages.runtime.params import Family
 
 
 @dataclass(frozen=True)

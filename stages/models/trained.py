@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save
 
 from stages.models.registry import Architecture
 from stages.models.weights import Classifier, Origin, build_classifier
+from stages.records.files import new_folder, read_json, write_json
 from stages.runtime.convert import build_record
 from stages.runtime.errors import InputError
 from stages.runtime.params import Task
-from stages.runtime.records import new_folder, read_json, write_json
 
 AGAIN = "train again"
 
@@ -22,8 +22,8 @@ class Description:
     """What model.json says of a classifier: all that building it takes, and what its logits mean.
 
     px: side of the tiles; task: binary (one neuron) or multiclass (one for each of `classes`, in their order);
-    origin: of the weights before training; temperature, threshold: `stages.models.calibration.Calibration`, None where
-    they are undefined, or not fitted yet.
+    origin: of the weights before training; temperature, threshold: as in `stages.classification.calibration`, None
+        where they are undefined, or not fitted yet.
     """
 
     model: str

@@ -17,12 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from stages.models.cnn import CamClassifier, build_features
-from stages.models.engine import is_out_of_memory
 from stages.models.geometry import refuse_uncovered
 from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
+from stages.runtime.device import is_out_of_memory
 from stages.runtime.errors import InputError
 
 Classifier = CamClassifier | RolloutClassifier

@@ -1,1 +1,1 @@
-"""Params, paths, records on disk, seeds, device, progress, errors."""
+"""What every stage runs in: parameters as they are read, errors, seeds, device, progress, the command line."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from stages.models.latency import Rounds, measure
+from stages.explainers.latency import Rounds, measure
 from stages.models.registry import ARCHITECTURES, Architecture
+from stages.records.files import write_json
 from stages.runtime.device import choose_device, describe_device
-from stages.runtime.records import write_json
 from tests.benchmarks.calls import Timed, calls_of, training_steps
 from tests.benchmarks.memory import in_fresh_process, prepare
 

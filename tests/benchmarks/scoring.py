@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.metrics.localisation import Pool, frames_of, join_measures, measure_tiles
 from stages.metrics.table import PixelHistograms, metrics_of
 from stages.metrics.thresholds import apply_rules, count_levels, join_levels, oracle
+from stages.scoring.localisation import Pool, frames_of, join_measures, measure_tiles
 
 TRUTHS = ("boxes", "exact")
 CHUNK_TILES = 256

@@ -19,10 +19,12 @@ from pathlib import Path
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_image
 from stages.datasets.mask_files import read_mask
+from stages.datasets.settings import Dataset
 from stages.datasets.sources import find_source
-from stages.datasets.tiles import open_tiles
-from stages.datasets.tiling import make_tiles
+from stages.records.tiles import open_tiles
 from stages.runtime.params import read_params
+from stages.tiling.cutting import make_tiles
+from stages.tiling.settings import Tile
 
 
 def main() -> None:
@@ -35,8 +37,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where tiles are written and removed again")
     arguments = parser.parse_args()
-    tile = replace(read_params().tile, mode=arguments.mode)
-    dataset = replace(read_params().dataset, name=arguments.dataset, root=str(arguments.root))
+    tile = replace(read_params().read(Tile), mode=arguments.mode)
+    dataset = replace(read_params().read(Dataset), name=arguments.dataset, root=str(arguments.root))
 
     def read() -> list[SourceImage]:
         return find_source(dataset.name).read(arguments.root, dataset, BadFiles(skip=False))

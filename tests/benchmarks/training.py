@@ -17,13 +17,14 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from stages.models.batches import Labelled, draw_flips, epoch_order, flip, to_images
-from stages.models.engine import start_engine
 from stages.models.registry import ARCHITECTURES
 from stages.models.trained import channels_last
-from stages.models.training import _freeze, _set_training_mode, _start, _train_epoch
 from stages.models.weights import Classifier, build_classifier
 from stages.runtime.device import choose_device, describe_device
-from stages.runtime.params import Training, read_params
+from stages.runtime.params import read_params
+from stages.training.engine import start_engine
+from stages.training.loop import _freeze, _set_training_mode, _start, _train_epoch
+from stages.training.settings import Training
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def main() -> None:
     params = read_params()
     for name in arguments.models:
         architecture = ARCHITECTURES[name]
-        family = params.family[architecture.family] | {"early_stop_patience": None, "precision": precision}
+        family = params.get("family")[architecture.family] | {"early_stop_patience": None, "precision": precision}
         recipe = Training(**family)
         model = channels_last(build_classifier(architecture, arguments.px)).to(device)
         loops = {

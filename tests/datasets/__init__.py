@@ -1,1 +1,1 @@
-"""Tests of stages/datasets."""
+"""Tests of stages.datasets."""

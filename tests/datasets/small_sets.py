@@ -10,7 +10,8 @@ import numpy as np
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
-from stages.runtime.data_params import Dataset, Tile
+from stages.datasets.settings import Dataset
+from stages.tiling.settings import Tile
 
 NAMES = ("xmin", "ymin", "xmax", "ymax")
 TILE = Tile(px=20, overlap_px=4, mode="window", border="drop", defect_threshold=0.01)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES
 from stages.datasets.sources import SOURCES
-from stages.datasets.tiling import cut_image
 from stages.runtime.errors import InputError
+from stages.tiling.cutting import cut_image
 from tests.datasets.layouts import WRITERS
 from tests.datasets.small_sets import TILE, noise, read, write_pixels
 

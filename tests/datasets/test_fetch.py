@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from stages.datasets.fetch import fetch_kaggle, unpack_fetched
+from stages.records.files import new_folder
 from stages.runtime.errors import InputError
-from stages.runtime.records import new_folder
 
 
 def use_client(monkeypatch, download):

@@ -13,8 +13,8 @@ from stages.datasets.images import Box, Polygon
 from stages.datasets.marks import bounds
 from stages.datasets.outlines import fill
 from stages.datasets.polygons import GID, read_gid, read_polygon_images, read_polygons
+from stages.datasets.settings import AnnotationKeys, Dataset
 from stages.datasets.shapes import CIRCLE_ERROR_PX
-from stages.runtime.data_params import AnnotationKeys, Dataset
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import labelme, noise, read, write_pixels, write_text
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.datasets.settings import Dataset
 from stages.datasets.sources import SOURCES, find_root, find_source
-from stages.runtime.data_params import Dataset
 from stages.runtime.errors import InputError
 
 

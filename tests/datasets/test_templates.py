@@ -11,6 +11,7 @@ from stages.datasets.boxes import read_boards
 from stages.datasets.images import Box
 from stages.datasets.mask_files import read_derived
 from stages.datasets.orientation import upright
+from stages.datasets.settings import Dataset
 from stages.datasets.templates import UNCLEAR, attach_masks, change_mask, derive_masks, find_templates
 from stages.datasets.truths import read_annotated
 from stages.runtime.errors import InputError
@@ -23,7 +24,7 @@ GREEN, COPPER = (20, 90, 30), (60, 150, 70)
 
 
 def read(root):
-    options = replace(read_params().dataset, name="pcb", root=str(root))
+    options = replace(read_params().read(Dataset), name="pcb", root=str(root))
     return read_boards(root, options, BadFiles(skip=False))
 
 

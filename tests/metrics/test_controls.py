@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from stages.metrics.controls import centre_prior, edge_map, grid_truth, random_map
-from stages.metrics.explanations import fractions_of
 from stages.metrics.geometry import upsample
-from stages.metrics.localisation import measure_tiles
 from stages.metrics.table import PixelHistograms, metrics_of
+from stages.scoring.explanations import fractions_of
+from stages.scoring.localisation import measure_tiles
 
 POOLED = dict.fromkeys(metrics_of(PixelHistograms), 0.5)
 

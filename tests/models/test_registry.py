@@ -7,9 +7,9 @@ from timm.models.vision_transformer import Block
 from stages.models.cnn import CamClassifier
 from stages.models.registry import ARCHITECTURES, Architecture, find_architecture
 from stages.models.rollout import settings_grid
+from stages.models.settings import Model
 from stages.models.weights import build_classifier, refuse_unusable
 from stages.runtime.errors import InputError
-from stages.runtime.params import Model
 
 PX = 112  # a multiple of 14 and 16
 

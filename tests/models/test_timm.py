@@ -8,13 +8,15 @@ import torch
 from timm.layers import Mlp
 
 from stages.explainers.methods import METHODS, plan
+from stages.explainers.settings import Explain, Methods
 from stages.models.geometry import measure_reach
 from stages.models.registry import Architecture
 from stages.models.trained import Description
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import SCRATCH, build_classifier, refuse_unusable
 from stages.runtime.errors import InputError
-from stages.runtime.params import Methods, read_params
+from stages.runtime.params import read_params
+from tests.parameters import but
 
 PX = 96
 CNNS = """
@@ -58,13 +60,13 @@ def test_explained_or_refused(architecture: Architecture) -> None:
     if not isinstance(model, RolloutClassifier):
         with suppress(ValueError):  # attention, or channels taken apart: nobody can measure it
             assert measure_reach(model.backbone, PX).stride == model.cell_px
-    real, images = read_params().explain, torch.rand(2, 3, PX, PX)
+    real, images = read_params().read(Explain), torch.rand(2, 3, PX, PX)
     with torch.no_grad():
         logits = model(images).logits
     description = Description("x", architecture, PX, "binary", ("good", "defective"), SCRATCH)
     for name in [name for name, method in METHODS.items() if architecture.family in method.families]:
         windows = replace(real.occlusion, window_px=48, stride_px=24)
-        given = replace(real, methods=Methods((name,), (name,)), control=False, occlusion=windows)
+        given = but(real, methods=Methods((name,), (name,)), control=False, occlusion=windows)
         (planned,) = plan(model, description, given)
         if name == "lrp" and type(model.backbone.blocks[0].mlp) is not Mlp:
             with pytest.raises(InputError, match="relevance rules exist for timm's Mlp"):

@@ -9,16 +9,16 @@ import pandas as pd
 import torch
 import yaml
 
-from stages.metrics.classification import classification_scores, multiclass_scores
+from stages.classification.calibration import probabilities
+from stages.classification.measures import classification_scores, multiclass_scores
 from stages.models.batches import Labelled
-from stages.models.calibration import probabilities
 from stages.models.cnn import CamClassifier
-from stages.models.engine import start_engine
-from stages.models.training import Fitted, fit
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import Classifier
-from stages.runtime.params import Training
 from stages.runtime.seeds import seed_everything
+from stages.training.engine import start_engine
+from stages.training.loop import Fitted, fit
+from stages.training.settings import Training
 from tests.dependencies import REPOSITORY
 
 CPU = torch.device("cpu")

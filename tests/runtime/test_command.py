@@ -9,6 +9,7 @@ import pytest
 from stages.runtime.command import run_model_stage, run_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
+from stages.tiling.settings import Tile
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -25,8 +26,8 @@ def name_a_model(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 def test_a_stage_prints_its_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    run_stage(lambda params: f"cut tiles of {params.tile.px} px", "cut tiles")
-    assert capsys.readouterr() == (f"cut tiles of {read_params().tile.px} px\n", "")
+    run_stage(lambda params: f"cut tiles of {params.read(Tile).px} px", "cut tiles")
+    assert capsys.readouterr() == (f"cut tiles of {read_params().read(Tile).px} px\n", "")
 
 
 def test_a_model_stage_gets_the_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,6 +77,6 @@ def test_our_own_mistakes_keep_their_traceback() -> None:
 def test_wrong_params_stop_the_stage_before_it_starts(capsys: pytest.CaptureFixture[str]) -> None:
     Path("params.yaml").write_text("tile: 3")
     with pytest.raises(SystemExit) as stopped:
-        run_stage(lambda _: pytest.fail("must not run"), "cut tiles")
+        run_stage(lambda params: pytest.fail(f"must not run: {params.read(Tile)}"), "cut tiles")
     assert stopped.value.code == 2
     assert capsys.readouterr().err.startswith("error: params.yaml: ")

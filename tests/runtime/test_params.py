@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.check import refuse_wrong
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
-from stages.runtime.repeats import seeds_of
+from stages.scoring.settings import Score
+from stages.tiling.settings import Tile
+from stages.training.settings import read_training, tuned_keys
+from stages.training.tuning import Tune
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULTS: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
@@ -33,13 +37,15 @@ def read_with(folder: Path, *changes: tuple[str, Any]) -> Params:
             target[key] = value
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return read_params(path)
+    params = read_params(path)
+    refuse_wrong(params)
+    return params
 
 
 def test_the_repositorys_own_params_are_valid_and_frozen() -> None:
     params = read_params(REPOSITORY / "params.yaml")
     with pytest.raises(AttributeError):
-        params.tile.px = 1  # type: ignore[misc]
+        params.read(Tile).px = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,7 @@ def test_a_number_in_any_notation_becomes_a_float(tmp_path: Path, text: str, val
     path = tmp_path / "params.yaml"
     path.write_text(re.sub(r"^(model:.*\n  lr:) null", rf"\1 {text}", content, flags=re.M), encoding="utf-8")
     for name in (CNN, VIT):
-        lr = read_params(path).training(name).lr
+        lr = read_training(read_params(path), name).lr
         assert type(lr) is float
         assert lr == value
 
@@ -67,9 +73,6 @@ def test_a_number_in_any_notation_becomes_a_float(tmp_path: Path, text: str, val
         ("family.mlp", {}, "family.mlp is not known; known here: cnn, vit"),
         ("family.cnn.lrr", 0.1, "family.cnn.lrr is not known"),
         (f"models.{CNN}.lrr", 0.1, f"models.{CNN}.lrr is not known"),
-        # where a parameter went
-        ("score.gallery_tiles", 8, "score.gallery_tiles is now draw.gallery_tiles"),
-        ("explain.gallery_tiles", 6, "explain.gallery_tiles is now draw.methods_tiles"),
         # missing
         ("tile", ABSENT, "tile is missing"),
         ("model", ABSENT, "model is missing"),
@@ -159,32 +162,34 @@ def test_a_models_name_must_do_as_a_file_name_and_as_a_dvc_key(tmp_path: Path, n
 
 def test_null_in_model_leaves_each_model_its_own_and_then_its_familys_value(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("model.lr", None), ("family.cnn.lr", 0.1), ("family.vit.lr", 0.2))
-    assert (params.training(CNN).lr, params.training(VIT).lr) == (0.1, 0.2)
+    assert (read_training(params, CNN).lr, read_training(params, VIT).lr) == (0.1, 0.2)
 
     params = read_with(tmp_path, (f"models.{VIT}.lr", 0.3), ("family.vit.lr", 0.2), ("family.cnn.lr", 0.1))
-    assert (params.training(CNN).lr, params.training(VIT).lr) == (0.1, 0.3)
+    assert (read_training(params, CNN).lr, read_training(params, VIT).lr) == (0.1, 0.3)
 
 
 def test_model_sets_all_models_over_their_own_values(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("model.lr", 0.4), (f"models.{VIT}.lr", 0.3))
-    assert (params.training(CNN).lr, params.training(VIT).lr) == (0.4, 0.4)
+    assert (read_training(params, CNN).lr, read_training(params, VIT).lr) == (0.4, 0.4)
 
 
 @pytest.mark.parametrize("place", ["model", "family.cnn", f"models.{CNN}"])
 def test_tuned_stands_for_a_value_wherever_one_can_stand(tmp_path: Path, place: str) -> None:
     params = read_with(tmp_path, (f"{place}.lr", "tuned"))
-    assert params.tuned(CNN) == ["lr"] and params.tuned(VIT) == (["lr"] if place == "model" else [])
-    assert params.training(CNN, {"lr": "2e-05"}).lr == 2e-5
+    assert tuned_keys(params, CNN) == ["lr"] and tuned_keys(params, VIT) == (["lr"] if place == "model" else [])
+    assert read_training(params, CNN, {"lr": "2e-05"}).lr == 2e-5
     with pytest.raises(InputError, match=r"lr is 'tuned'; expected a number"):
-        params.training(CNN)
-    assert read_with(tmp_path, (f"{place}.lr", "tuned"), (f"{place}.batch", "tuned")).tuned(CNN) == ["lr", "batch"]
+        read_training(params, CNN)
+    both = read_with(tmp_path, (f"{place}.lr", "tuned"), (f"{place}.batch", "tuned"))
+    assert tuned_keys(both, CNN) == ["lr", "batch"]
     if place != "model":
-        assert read_with(tmp_path, (f"{place}.lr", "tuned"), ("model.lr", 0.1)).tuned(CNN) == []
+        over = read_with(tmp_path, (f"{place}.lr", "tuned"), ("model.lr", 0.1))
+        assert tuned_keys(over, CNN) == []
 
 
 def test_a_database_is_named_by_its_address_and_never_printed(tmp_path: Path) -> None:
     for address in ("postgresql+psycopg://me@host:5432/search", "postgresql:///search?host=/run/postgresql"):
-        assert read_with(tmp_path, ("tune.storage", address)).tune.storage == address
+        assert read_with(tmp_path, ("tune.storage", address)).read(Tune).storage == address
     with pytest.raises(InputError) as caught:
         read_with(tmp_path, ("tune.storage", "postgres://me:secret@host/search"))
     assert "secret" not in str(caught.value)
@@ -193,9 +198,9 @@ def test_a_database_is_named_by_its_address_and_never_printed(tmp_path: Path) ->
 def test_repeats_under_other_seeds_belong_to_their_model(tmp_path: Path) -> None:
     entry = DEFAULTS["models"][CNN]
     params = read_with(tmp_path, ("models.again", entry | {"seed": 1, "of": CNN}))
-    assert seeds_of(params.models)[CNN] == [CNN, "again"]
-    assert "again" not in seeds_of(params.models)
-    assert (params.training(CNN).seed, params.training("again").seed) == (0, 1)
+    assert params.seeds[CNN] == [CNN, "again"]
+    assert "again" not in params.seeds
+    assert (read_training(params, CNN).seed, read_training(params, "again").seed) == (0, 1)
     with pytest.raises(InputError, match=r"models.third.of is 'again'; expected a model that repeats no other"):
         read_with(tmp_path, ("models.again", entry | {"of": CNN}), ("models.third", entry | {"of": "again"}))
 
@@ -221,14 +226,14 @@ def test_a_repeat_differs_in_nothing_but_the_seed(tmp_path: Path, changes: dict[
 
 def test_a_whole_number_will_do_for_a_number(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("score.intensity_threshold", 100), ("model.lr", 1))
-    assert type(params.score.intensity_threshold) is float
-    assert type(params.training(CNN).lr) is float
+    assert type(params.read(Score).intensity_threshold) is float
+    assert type(read_training(params, CNN).lr) is float
 
 
 def test_all_tiles_are_used_where_the_ratio_is_given_nowhere(tmp_path: Path) -> None:
     params = read_with(tmp_path, ("family.cnn.good_per_defective", ABSENT))
-    assert params.training(CNN).good_per_defective is None
-    assert params.training(VIT).good_per_defective is not None
+    assert read_training(params, CNN).good_per_defective is None
+    assert read_training(params, VIT).good_per_defective is not None
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from importlib.metadata import version
 
 from stages.figures.report.page import Picture, figure
 from stages.figures.report.tables import html_table
+from stages.figures.revisions import ask_git
+from stages.records.paths import CARD_PLOT, plot_file
 from stages.runtime.errors import InputError
-from stages.runtime.paths import CARD_PLOT, plot_file
-from stages.runtime.revisions import ask_git
 
 PACKAGES = ("dvc", "torch", "timm", "torchmetrics", "numpy", "pandas", "opencv-python-headless")
 PICTURES = {  # folder below plots/ -> what its pictures show

@@ -1,0 +1,1 @@
+"""The generated data set: printed circuit boards with defects whose every pixel is known."""

@@ -1,0 +1,59 @@
+"""Stage check: refuse what params.yaml says wrong, in whichever section, before anything is computed.
+
+Every stage reads its own sections alone, so without this one a misspelt method would be found after hours of training.
+All stages come after it, but for its result none runs again: it is the same for all parameters that pass.
+"""
+
+from stages.boards.settings import Boards
+from stages.datasets.settings import Dataset
+from stages.datasets.sources import find_source
+from stages.explainers.methods import refuse_methods
+from stages.explainers.settings import Explain, Time
+from stages.faithfulness.settings import Perturb
+from stages.figures.settings import Draw
+from stages.metrics.table import METRICS
+from stages.models.registry import find_architecture
+from stages.ranking.settings import Rank
+from stages.records.files import write_json
+from stages.records.paths import CHECKED
+from stages.runtime.command import run_stage
+from stages.runtime.convert import reject_unknown
+from stages.runtime.errors import InputError
+from stages.runtime.params import Params, Runtime
+from stages.scoring.localisation import SCORES
+from stages.scoring.settings import Score
+from stages.tiling.settings import Split, Tile
+from stages.training.settings import read_model, read_training, tuned_keys
+from stages.training.tuning import Tune
+
+SECTIONS = (Dataset, Boards, Tile, Split, Tune, Explain, Score, Draw, Perturb, Rank, Time, Runtime)
+OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
+
+
+def check(params: Params) -> str:
+    """Check all of params.yaml, say so in data/check.json and return one line."""
+    refuse_wrong(params)
+    write_json(CHECKED, {"params": "checked"})
+    return f"check: params.yaml: {len(params.content)} sections, {len(params.models)} models, task {params.task}"
+
+
+def refuse_wrong(params: Params) -> None:
+    """Raise an `InputError` that names the first parameter that is wrong."""
+    reject_unknown(params.content, dict.fromkeys([*OTHERS, *(kind.__name__.lower() for kind in SECTIONS)]), "")
+    params.task  # noqa: B018
+    for kind in SECTIONS:
+        params.read(kind)
+    find_source(params.dataset_name)
+    for name in params.models:
+        read_training(params, name, dict.fromkeys(tuned_keys(params, name), 1))  # 1 fits wherever `tuned` can stand
+        find_architecture(name, read_model(params, name))
+    refuse_methods(params.read(Explain), set(params.families.values()), params.read(Tile).px)
+    if (choose_by := params.read(Score).choose_by) not in SCORES:
+        raise InputError(f"params.yaml: score.choose_by is {choose_by!r}; known: {', '.join(SCORES)}")
+    for metric in params.read(Rank).metrics:
+        if metric not in METRICS:
+            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
+
+
+if __name__ == "__main__":
+    run_stage(check, __doc__)

@@ -1,0 +1,1 @@
+"""What a classifier itself is worth: scores of its calls, and its calibration."""

@@ -1,0 +1,1 @@
+"""Heatmaps on disk: written by explain, read by all that look at them."""

@@ -1,0 +1,1 @@
+"""From scores to ranks, differences with intervals, and a verdict."""

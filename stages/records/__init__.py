@@ -1,0 +1,1 @@
+"""Files between stages: where each lies, atomic writing, locks, resuming; tiles and their index."""

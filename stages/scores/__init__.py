@@ -1,0 +1,1 @@
+"""Scores on disk: written by score, read by draw, perturb and rank."""

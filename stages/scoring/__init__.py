@@ -1,0 +1,1 @@
+"""From heatmaps and truth to scores of every explanation."""
