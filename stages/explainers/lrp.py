@@ -106,8 +106,8 @@ def relevance_before(block: Block, step: Step, relevance: Tensor) -> tuple[Tenso
     of_query, of_key = query * (share @ key) / 2, key * (share.transpose(-2, -1) @ query) / 2
     missing = key.shape[2] - query.shape[2]
     together = torch.stack((F.pad(of_query, (0, 0, 0, missing)), of_key, of_value))
-    of_projected = together.permute(1, 3, 0, 2, 4).flatten(2)
-    before = _linear(block.attn.qkv, step.read, step.projected, of_projected)
+    of_qkv = together.permute(1, 3, 0, 2, 4).flatten(2)
+    before = _linear(block.attn.qkv, step.normed, step.qkv, of_qkv)
     before[:, : middle.shape[1]] += middle
     return before, of_weights
 
@@ -127,11 +127,11 @@ def _to_attention(block: Block, step: Step, relevance: Tensor) -> tuple[Tensor, 
     rows = step.middle.shape[1]
     if step.hidden is None or step.active is None:
         raise ValueError("the block's MLP was not taken apart")
-    residual, of_reply = _sum(step.middle, block.ls2(step.reply), step.after, relevance)
-    of_active = _linear(block.mlp.fc2, step.active, step.reply, of_reply)
-    relevance = residual + _linear(block.mlp.fc1, step.features, step.hidden, of_active)
-    residual, of_update = _sum(step.before[:, :rows], block.ls1(step.update), step.middle, relevance)
-    of_passed = _linear(block.attn.proj, step.passed, step.update, of_update)
+    residual, of_reply = _sum(step.middle, block.ls2(step.mlp_output), step.after, relevance)
+    of_active = _linear(block.mlp.fc2, step.active, step.mlp_output, of_reply)
+    relevance = residual + _linear(block.mlp.fc1, step.mlp_input, step.hidden, of_active)
+    residual, of_update = _sum(step.before[:, :rows], block.ls1(step.proj_output), step.middle, relevance)
+    of_passed = _linear(block.attn.proj, step.proj_input, step.proj_output, of_update)
     heads, channels = step.mixed.shape[1], step.mixed.shape[3]
     of_mixed = of_passed.unflatten(2, (heads, channels)).transpose(1, 2)
     share = _divide(of_mixed, step.mixed)

@@ -20,8 +20,9 @@ from timm.layers.format import nchw_to
 from torch import Tensor, nn
 
 from stages.explainers.crops import Crop, plan_crops
+from stages.models.backbones import chain
 from stages.models.class_token import logits_of_last_block, tokens_before_last_block
-from stages.models.cnn import CamClassifier, chain
+from stages.models.cnn import CamClassifier
 from stages.models.geometry import measure_reach
 from stages.models.outputs import Outputs, Target, select_score, target_classes
 from stages.models.vit import RolloutClassifier

@@ -3,17 +3,15 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from stages.models.attention import AttentionModel, refuse_not_finite
+from stages.models.attention import refuse_not_finite
 from stages.models.outputs import Outputs, Target
 
 CACHED_IMAGES = 4  # the attention of so many stays in the processor's cache
 
 
-def in_parts(
-    explain: Callable[[Tensor, Target], Outputs], model: AttentionModel, images: Tensor, target: Target
-) -> Outputs:
+def in_parts(explain: Callable[[Tensor, Target], Outputs], model: nn.Module, images: Tensor, target: Target) -> Outputs:
     """Return what explain(images, target) returns, on a CPU computed for a few images at a time.
 
     Raises:

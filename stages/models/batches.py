@@ -1,67 +1,41 @@
 """Tiles as batches of images for a model: N C H W float in 0..1, and the order in which training sees them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
+from stages.records.tiles import Tiles
 from stages.runtime.seeds import derive_seed
-
-
-class Tiles(Protocol):
-    """What training and prediction need of a set of tiles (`stages.records.tiles.Tiles` is one)."""
-
-    @property
-    def index(self) -> pd.DataFrame:
-        """One row per tile, with a column `tile_id`."""
-
-    def images(self, positions: np.ndarray) -> np.ndarray:
-        """(n, H, W, 3) uint8 of the rows at `positions`."""
-
-
-class ClassTiles(Tiles, Protocol):
-    """What training needs besides where there are more classes than good and defective."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The kinds of defect, "good" first where there is any."""
-
-    def class_codes(self, classes: Sequence[str]) -> np.ndarray:
-        """(N,) int64, the place of each tile's class in `classes`."""
-
-
-class SplitTiles(ClassTiles, Protocol):
-    """All tiles of a data set, with the split of each."""
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N,) bool: True is defective."""
-
-    def select(self, split: str) -> "SplitTiles":
-        """Return the tiles of one split."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Tiles and the class of each: codes (N,) int64 are places in `classes`; binary: good 0, defective 1."""
+    """Tiles and the class of each."""
 
     tiles: Tiles
-    codes: np.ndarray
+    codes: np.ndarray  # (N,) int64, places in `classes`; of a binary task good 0, defective 1
     classes: tuple[str, ...]
 
     @property
     def defective(self) -> np.ndarray:
         """(N,) bool: False for tiles of the class `good`; without such a class all tiles are defective."""
-        good = self.classes.index("good") if "good" in self.classes else -1
-        return self.codes != good
+        return np.array(self.classes)[self.codes] != "good"
 
 
-def labelled(tiles: SplitTiles, split: str, task: str) -> Labelled:
-    """Return the tiles of a split with their classes: of a binary task good and defective, else those of all tiles."""
+def labelled(tiles: Tiles, split: str, task: str) -> Labelled:
+    """Return the tiles of one split with their classes.
+
+    Args:
+        tiles: of the whole data set, opened with its split.
+        split: train | val | test.
+        task: binary: the classes are good and defective | multiclass: those of the whole data set.
+
+    Raises:
+        InputError: no tile is in the split.
+    """
     chosen = tiles.select(split)
     if task == "binary":
         return Labelled(chosen, chosen.labels.astype(np.int64), ("good", "defective"))
@@ -74,7 +48,7 @@ def to_images(pixels: np.ndarray, device: torch.device) -> Tensor:
 
 
 def in_order(tiles: Tiles, batch: int) -> Iterator[np.ndarray]:
-    """Yield the positions 0..len-1 in chunks of `batch`."""
+    """Yield the positions of all tiles, 0 to their number - 1, in arrays of `batch` of them, the last one shorter."""
     for start in range(0, len(tiles.index), batch):
         yield np.arange(start, min(start + batch, len(tiles.index)))
 
@@ -104,9 +78,9 @@ def draw_flips(count: int, random: np.random.Generator) -> np.ndarray:
 
 
 def flip(pixels: np.ndarray, flips: np.ndarray) -> np.ndarray:
-    """Return tiles (N, H, W, 3), each flipped as its column of `flips` (2, N) says."""
-    across, down = flips
+    """Return a copy of tiles (N, H, W, 3), each flipped as its column of `flips` (2, N), see `draw_flips`, says."""
+    left_right, up_down = flips
     flipped = pixels.copy()
-    flipped[across] = flipped[across, :, ::-1]
-    flipped[down] = flipped[down, ::-1]
+    flipped[left_right] = flipped[left_right, :, ::-1]
+    flipped[up_down] = flipped[up_down, ::-1]
     return flipped

@@ -7,7 +7,7 @@ receptive fields of convolutional neural networks", give the formulas for chains
 
 Here it is measured on a shadow of the network with the same kernels, strides and paddings but one channel, positive
 weights and no activations that end gradients: the gradient of a cell is not zero exactly where the cell sees its input.
-Squeeze-and-excitation lets every cell see the mean of everything; that has no place and is left out.
+Squeeze-and-excitation lets every cell see the mean of everything; a mean has no place, so it is left out.
 """
 
 import copy
@@ -22,15 +22,16 @@ from torch import Tensor, nn
 
 from stages.runtime.errors import InputError
 
-MARGIN = 128  # inputs that the measured size grows by: twice any stride, so that every layer keeps its parity
-LARGEST = 8192
+MARGIN = 128  # the measured width grows by multiples of it: twice any stride, so each layer's input stays odd or even
+LARGEST = 8192  # inputs, the widest that is tried
 NEIGHBOURS = 4  # cells that must all see the same, one stride further each: where features are enlarged they do not
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.Linear)
+RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU)  # their gradient at 0 is 0
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Cell i of an output sees the inputs stride * i + first to stride * i + last."""
+    """Cell i of an output sees the inputs stride * i + first to stride * i + last, both included."""
 
     stride: int
     first: int
@@ -43,13 +44,19 @@ class Reach:
 
 
 def refuse_uncovered(cells: Sequence[int], cell_px: float, px: int, subject: str) -> None:
-    """Pass if a map of cells (rows, columns) that are cell_px wide covers a tile of px x px.
+    """Pass if a map covers a tile.
 
     The number of cells is px / cell_px rounded up, or down where a network leaves out what is less than a cell at the
     right and lower border; anything else means that features do not lie where their cells are painted.
 
+    Args:
+        cells: (rows, columns) of the map.
+        cell_px: side of a cell in pixels of the tile.
+        px: side of the tile.
+        subject: what the map is of; the message begins with it.
+
     Raises:
-        InputError: it does not; the message begins with `subject`.
+        InputError: it does not.
     """
     if len(cells) != 2 or any(abs(count * cell_px - px) >= cell_px for count in cells):
         counted = " x ".join(map(str, cells))
@@ -66,7 +73,7 @@ def offset_px(backbone: nn.Module, px: int, stride: float, layer: str | None = N
         layer: name of the module whose output is meant; None for the backbone's own.
 
     Raises:
-        ValueError: see `measure_reach`, or the stride is another.
+        ValueError: the network cannot be followed, see `measure_reach`, or its stride is another.
     """
     reach = measure_reach(backbone, px, layer)
     if reach.stride != stride:
@@ -100,7 +107,7 @@ def _measure(shadow: nn.Module, length: int, layer: str | None) -> Reach:
     kept: list[Tensor] = []
     if layer is not None:
         shadow.get_submodule(layer).register_forward_hook(lambda _, __, output: kept.append(output))
-    width, height = length + MARGIN * math.ceil(256 / MARGIN), min(length, 64)  # only columns are looked at
+    width, height = length + 2 * MARGIN, min(length, 64)  # only columns are looked at
     while width <= LARGEST:
         kept.clear()
         image = torch.zeros(1, 1, height, width, dtype=torch.float64, requires_grad=True)
@@ -115,7 +122,7 @@ def _measure(shadow: nn.Module, length: int, layer: str | None) -> Reach:
         first, last = seen[0][0], seen[-1][1]
         if first > 0 and last < width - 1:
             return _reach_of(seen, column)
-        # one end lies outside: a wider image; its added width is a multiple of MARGIN, so no layer changes its parity
+        # what the cells see reaches a border, and may reach beyond: about twice as wide an image
         width += MARGIN * math.ceil(width / MARGIN)
     raise ValueError(f"a cell sees more than {LARGEST} inputs")
 
@@ -142,11 +149,10 @@ def _shadow(module: nn.Module) -> nn.Module:
     shadow = copy.deepcopy(module).double().eval()
     for parent in list(shadow.modules()):
         for name, child in list(parent.named_children()):
-            replacement = _replacement(child)
-            if replacement is not None:
+            if (replacement := _replacement(child)) is not None:
                 setattr(parent, name, replacement)
-    if _replacement(shadow) is not None:
-        return _replacement(shadow) or shadow
+    if (replacement := _replacement(shadow)) is not None:
+        return replacement
     for layer in shadow.modules():
         if isinstance(layer, nn.Conv2d):
             taps = layer.kernel_size[0] * layer.kernel_size[1]
@@ -159,16 +165,11 @@ def _shadow(module: nn.Module) -> nn.Module:
 
 def _replacement(layer: nn.Module) -> nn.Module | None:
     """Return what stands for a layer in the shadow, or None for itself."""
-    if isinstance(layer, NORMS):
+    if isinstance(layer, (*NORMS, *RECTIFIERS)):
         return nn.Identity()
-    if isinstance(layer, nn.ReLU | nn.ReLU6 | nn.LeakyReLU):
-        return nn.Identity()  # its gradient at 0 is 0
-    if isinstance(layer, nn.MaxPool2d):  # at equal inputs its gradient goes to one of them only
-        return _mean_of_same_inputs(layer)
-    return None
-
-
-def _mean_of_same_inputs(layer: nn.MaxPool2d) -> nn.Module:
+    if not isinstance(layer, nn.MaxPool2d):
+        return None
     if type(layer) is not nn.MaxPool2d:
         raise ValueError(f"{type(layer).__name__} pads in its own way")
+    # sees the same inputs; of equal ones a maximum hands its gradient to a single one
     return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)

@@ -23,6 +23,11 @@ class Outputs(NamedTuple):
     heatmaps: Tensor | None
 
 
+def as_logits(scores: Tensor) -> Tensor:
+    """Return scores (N, K) of K neurons as the logits of `Outputs`: (N,) where there is one neuron."""
+    return scores[:, 0] if scores.shape[1] == 1 else scores
+
+
 def select_score(logits: Tensor, target: Target = None) -> Tensor:
     """Return (N,) the score that a class-specific explanation explains.
 

@@ -6,7 +6,7 @@ is used by naming its `arch` in params.yaml.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
 import timm
@@ -18,18 +18,22 @@ from stages.runtime.params import Family
 
 @dataclass(frozen=True)
 class Architecture:
-    """A timm architecture (with its pre-training tag), and which part of it is used.
+    """A timm architecture, and which part of it is used; a field that `settings.Model` has too is set in params.yaml.
 
-    stride: for a CNN the stride of the explained feature stage; for a hybrid ViT that of its stem; else None.
-    stem, depth: of a hybrid ViT (Dosovitskiy et al. 2020, section 3.1): the first `depth` blocks of `arch`, untrained,
-        read the features of the pre-trained CNN `stem` instead of patches of pixels.
+    In a hybrid ViT (Dosovitskiy et al. 2020, section 3.1) the first `depth` blocks of `arch`, untrained, read the
+    features of the pre-trained CNN `stem` instead of patches of pixels.
     """
 
     family: Family
-    arch: str
-    stride: int | None
-    stem: str | None = None
-    depth: int | None = None
+    arch: str  # timm's name, with the tag of its pre-training
+    stride: int | None  # pixels per cell: of a CNN's explained feature stage, of a hybrid ViT's stem; else None
+    stem: str | None = None  # of a hybrid ViT
+    depth: int | None = None  # of a ViT; None: all of its blocks
+
+    @property
+    def head(self) -> str:
+        """A key of `stages.models.heads.HEADS`: a field, here and in `settings.Model`, once there is a second one."""
+        return "mean"
 
     @property
     def pretrained_arch(self) -> str:
@@ -69,21 +73,23 @@ def find_architecture(name: str, model: Model) -> Architecture:
         )
     if listed is not None and listed.family != model.family:
         raise InputError(f"{where}.family is {model.family!r}; {name} is a {listed.family}")
-    base = listed or Architecture(model.family, model.arch or "", 32 if model.family == "cnn" or model.stem else None)
-    arch, stem = model.arch or base.arch, model.stem or base.stem
-    for key, value in (("arch", arch), ("stem", stem)):
-        if value and not timm.is_model(value):
+    base = listed or Architecture(model.family, "", 32 if model.family == "cnn" or model.stem else None)
+    given = {field.name: value for field in fields(Architecture) if (value := getattr(model, field.name))}
+    architecture = replace(base, **given)
+    for key in ("arch", "stem"):
+        if not (value := getattr(architecture, key)):
+            continue
+        if not timm.is_model(value):
             raise InputError(f"{where}.{key}: timm has no {value!r}{_near(value, timm.list_models())}")
-        if value:
-            try:
-                timm.get_pretrained_cfg(value)
-            except RuntimeError as error:
-                raise InputError(f"{where}.{key} is {value!r}: {error}; drop what stands after the dot") from None
-    if model.family == "vit" and stem is None and model.stride is not None:
+        try:
+            timm.get_pretrained_cfg(value)
+        except RuntimeError as error:
+            raise InputError(f"{where}.{key} is {value!r}: {error}; drop what stands after the dot") from None
+    if model.family == "vit" and architecture.stem is None and model.stride is not None:
         raise InputError(f"{where}.stride: a ViT without a stem has no stride; its map has one value per patch")
-    if model.family == "cnn" and (stem or model.depth):
+    if model.family == "cnn" and (architecture.stem or model.depth):
         raise InputError(f"{where}: stem and depth belong to a ViT")
-    return Architecture(model.family, arch, model.stride or base.stride, stem, model.depth or base.depth)
+    return architecture
 
 
 def _near(name: str, known: Iterable[str]) -> str:

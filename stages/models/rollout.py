@@ -16,7 +16,7 @@ in every image); among equal attentions at the threshold it keeps an arbitrary p
 its maximum (here not, scoring does its own scaling).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -25,15 +25,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+FUSIONS: dict[str, Callable[..., Tensor]] = {"min": torch.amin, "mean": torch.mean, "max": torch.amax}
 CACHED_ENTRIES = 1_600_000  # of masked matrices at a time on a CPU, 6.4 MB in float32
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to roll attention out: head fusion `min | mean | max` and discard ratio 0 <= discard < 1."""
+    """One way to roll attention out."""
 
-    fusion: str
-    discard: float
+    fusion: str  # min | mean | max over the heads
+    discard: float  # share of each layer's entries, the smallest ones, that become 0: 0 <= discard < 1
 
     @property
     def name(self) -> str:
@@ -47,33 +48,33 @@ def settings_grid(fusions: tuple[str, ...], discards: tuple[float, ...]) -> tupl
 
 
 def fuse_heads(attention: Tensor, fusion: str) -> Tensor:
-    """Fuse attention (B, heads, N, N) over its heads to (B, N, N)."""
-    if fusion == "mean":
-        return attention.mean(dim=1)
-    if fusion == "max":
-        return attention.amax(dim=1)
-    if fusion == "min":
-        return attention.amin(dim=1)
-    raise ValueError(f"unknown fusion {fusion!r}")
+    """Fuse attention (B, heads, N, N) over its heads to (B, N, N); `fusion` is a key of `FUSIONS`."""
+    return FUSIONS[fusion](attention, dim=1)
 
 
 def discard_thresholds(fused: Tensor, discards: tuple[float, ...]) -> Tensor:
-    """Return (B, len(discards)) the value that an entry of fused (B, N, N) must exceed to be kept.
+    """Return the value that an entry of a fused attention matrix must exceed to be kept, for each discard ratio.
 
     It is the k-th smallest entry with k = floor(N * N * discard), and minus infinity for k = 0. One sort of the
     matrix serves all ratios, one partition a single ratio: NumPy's use wide vector instructions where torch's sort and
     kthvalue, and NumPy's own partition by several ranks (six times as slow as its sort), do not.
+
+    Args:
+        fused: (B, N, N).
+        discards: D ratios, each 0 <= discard < 1.
+
+    Returns:
+        (B, D) of the type of `fused`.
     """
-    batch, tokens, _ = fused.shape
-    counts = [int(tokens * tokens * discard) for discard in discards]
-    thresholds = torch.full((batch, len(discards)), -torch.inf, dtype=fused.dtype, device=fused.device)
+    flat = fused.flatten(1)
+    counts = [int(flat.shape[1] * discard) for discard in discards]
     ranks = sorted({count - 1 for count in counts if count > 0})
+    thresholds = flat.new_full((len(flat), len(discards)), -torch.inf)
     if not ranks:
         return thresholds
-    flat = fused.reshape(batch, -1)
-    if fused.device.type == "cpu" and fused.dtype == torch.float32:
-        ordered = flat.detach().numpy()
-        ordered = np.partition(ordered, ranks, axis=1) if len(ranks) == 1 else np.sort(ordered, axis=1)
+    if flat.device.type == "cpu" and flat.dtype == torch.float32:
+        entries = flat.detach().numpy()
+        ordered = np.partition(entries, ranks, axis=1) if len(ranks) == 1 else np.sort(entries, axis=1)
         values = torch.from_numpy(ordered[:, ranks])
     else:
         values = flat.sort(dim=1).values[:, ranks]
@@ -98,29 +99,33 @@ def rollout(fused: dict[str, list[Tensor]], settings: tuple[Setting, ...], norma
         (B, S, N - 1): attention of the class token to every other token. With `rows` and no discard, each map and the
         class token's share of itself sum to 1. No gradient flows through it.
     """
-    by_fusion: dict[str, list[int]] = {}
-    for index, setting in enumerate(settings):
-        by_fusion.setdefault(setting.fusion, []).append(index)
     last = next(iter(fused.values()))[-1]
     result = last.new_empty(last.shape[0], len(settings), last.shape[2] - 1)
-    for fusion, indices in by_fusion.items():
-        discards = tuple(settings[index].discard for index in indices)
-        rows = last.new_zeros(last.shape[0], len(indices), last.shape[1])
-        rows[..., 0] = 1
-        thresholds = _thresholds_of_layers(fused[fusion], discards)
+    for fusion in dict.fromkeys(setting.fusion for setting in settings):
+        layers = fused[fusion]
+        columns = [column for column, setting in enumerate(settings) if setting.fusion == fusion]
+        discards = tuple(settings[column].discard for column in columns)
+        rows = last.new_zeros(last.shape[0], len(columns), last.shape[1])
+        rows[..., 0] = 1  # the class token's row of the identity matrix
+        thresholds = _thresholds_of_layers(layers, discards)
         with torch.autocast(last.device.type, enabled=False):
-            for attention, limits in zip(reversed(fused[fusion]), reversed(thresholds), strict=True):
-                rows = _step(rows, attention, limits, discards, normalise)
-        result[:, indices] = rows[..., 1:]
+            for attention, limits in zip(reversed(layers), reversed(thresholds), strict=True):
+                rows = _multiply_by_layer(rows, attention, limits, discards, normalise)
+        result[:, columns] = rows[..., 1:]
     return result
 
 
 def roll_relevance(layers: Iterable[Tensor]) -> Tensor:
-    """Roll relevance of attention out, rows not normalised: (B, 1, N - 1), the class token's row without itself.
+    """Roll the relevance of the layers' attention out for the class token, rows not normalised.
 
-        C_l = mean over heads of max(0, relevance of layer l);  (I + C_L) ... (I + C_1)
+        C_l = mean over heads of max(0, relevance of layer l);  row of the class token of (I + C_L) ... (I + C_1)
 
-    layers: last to first, (B, heads, N, N); the last layer may hold the class token's row alone, (B, heads, 1, N).
+    Args:
+        layers: last to first, each (B, heads, N, N); the last layer may hold the class token's row alone,
+            (B, heads, 1, N).
+
+    Returns:
+        (B, 1, N - 1): relevance of every other token for the class token.
     """
     row = None
     for relevance in layers:
@@ -130,8 +135,7 @@ def roll_relevance(layers: Iterable[Tensor]) -> Tensor:
             row[..., 0] = 1
         with torch.autocast(row.device.type, enabled=False):
             row = row + row[..., : fused.shape[1]] @ fused
-    if row is None:
-        raise ValueError("no layers")
+    assert row is not None  # a ViT has blocks
     return row[..., 1:]
 
 
@@ -144,10 +148,12 @@ def _thresholds_of_layers(layers: list[Tensor], discards: tuple[float, ...]) -> 
         return list(pool.map(lambda layer: discard_thresholds(layer, discards), layers))
 
 
-def _step(rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float, ...], normalise: str) -> Tensor:
+def _multiply_by_layer(
+    rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float, ...], normalise: str
+) -> Tensor:
     """Return rows (B, S, R) of all settings times the layer's normalised (kept attention + I) / 2, (B, S, N).
 
-    attention: (B, R, N), R = N or 1; limits: (B, S) thresholds. The halves cancel in the row sums.
+    attention: (B, R, N), R = N or 1; limits: (B, S) what kept entries exceed. Dividing by the row sums cancels the 1/2.
     """
     result = rows.new_empty(*rows.shape[:2], attention.shape[2])
     whole = [column for column, discard in enumerate(discards) if discard == 0]
@@ -158,7 +164,7 @@ def _step(rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float
     if not cut:
         return result
     # A few images at a time: the masked matrices of all settings then stay in the processor's cache. The mask is
-    # computed as 0 and 1 in the matrices' own type, into memory that is there: torch.where takes thirty times as long.
+    # computed as 0 and 1 in the matrices' own type, into memory allocated once: torch.where takes thirty times as long.
     count = max(1, CACHED_ENTRIES // (len(cut) * attention[0].numel())) if rows.device.type == "cpu" else len(rows)
     memory = attention.new_empty(min(count, len(rows)), len(cut), *attention.shape[1:])
     for start in range(0, len(rows), count):

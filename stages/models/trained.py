@@ -19,21 +19,19 @@ AGAIN = "train again"
 
 @dataclass(frozen=True)
 class Description:
-    """What model.json says of a classifier: all that building it takes, and what its logits mean.
+    """The model card, model.json: all that building the classifier takes, and what its logits mean.
 
-    px: side of the tiles; task: binary (one neuron) or multiclass (one for each of `classes`, in their order);
-    origin: of the weights before training; temperature, threshold: as in `stages.classification.calibration`, None
-        where they are undefined, or not fitted yet.
+    A new field needs a line here alone. It is then in the file of every new model, and one without it is refused.
     """
 
-    model: str
+    model: str  # its name in params.yaml
     architecture: Architecture
-    px: int
-    task: Task
-    classes: tuple[str, ...]
-    origin: Origin
-    temperature: float | None = None
-    threshold: float | None = None
+    px: int  # side of the tiles
+    task: Task  # binary: one neuron, good or defective | multiclass: one neuron per class
+    classes: tuple[str, ...]  # good and defective, or those of the neurons in their order
+    origin: Origin  # of the weights before training
+    temperature: float | None = None  # that logits are divided by; None: undefined, or not fitted yet
+    threshold: float | None = None  # probability above which a tile is defective; None: undefined, or not fitted yet
 
     @property
     def neurons(self) -> int:
@@ -42,7 +40,7 @@ class Description:
 
 
 def save_classifier(folder: Path, model: Classifier, description: Description) -> None:
-    """Write weights and description."""
+    """Write a classifier's weights and its description into a folder: both, or neither."""
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     with new_folder(folder) as temporary:
         # as bytes, because safetensors hides the system's error when it writes to a file itself

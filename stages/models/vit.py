@@ -12,18 +12,18 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from stages.models.attention import run_blocks
-from stages.models.outputs import Outputs
+from stages.models.outputs import Outputs, as_logits
 from stages.models.rollout import Setting, fuse_heads, rollout
 from stages.runtime.errors import InputError
 
-WIDTHS = 256, 384  # that a stem is tried on: multiples of any stride
+WIDTHS_PX = 256, 384  # of the images that a stem's stride is measured on: multiples of any stride
 
 
 class RolloutClassifier(nn.Module):
     """timm ViT with a class token -> one neuron per class on the class token -> logits; rollout maps on request.
 
-    Without settings the blocks run as timm wrote them (fused attention). With settings the attention matrices are
-    computed explicitly once, fused over heads at once and rolled out for all settings: one forward pass.
+    Without settings the blocks run as timm wrote them (fused attention). With settings one forward pass computes the
+    attention matrices explicitly, fuses them over heads, and rolls them out for every setting.
 
     Args:
         arch: a timm VisionTransformer with a class token.
@@ -35,7 +35,7 @@ class RolloutClassifier(nn.Module):
         neurons: 1 for good / defective, else one per class.
 
     Raises:
-        InputError: the architecture is no such ViT, or px is no multiple of its patch.
+        InputError: the architecture is no ViT with a class token, or px is no multiple of its patch.
     """
 
     def __init__(
@@ -64,8 +64,7 @@ class RolloutClassifier(nn.Module):
             )
         except TypeError:
             raise InputError(f"params.yaml: arch {arch!r} is no vision transformer that rollout can explain") from None
-        reason = _why_not(self.backbone)
-        if reason:
+        if reason := _why_no_rollout(self.backbone):
             raise InputError(f"params.yaml: arch {arch!r} cannot be a rollout model: {reason}")
         patch = self.backbone.patch_embed.patch_size[0]
         if px % patch:
@@ -77,15 +76,21 @@ class RolloutClassifier(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, settings: tuple[Setting, ...] = (), normalise: str = "rows") -> Outputs:
-        """Classify images (N, 3, px, px) in 0..1; with settings, heatmaps are (N, S, px/patch, px/patch)."""
+        """Classify images (N, 3, px, px) in 0..1; with S settings, heatmaps are (N, S, px/patch, px/patch).
+
+        Args:
+            images: to classify.
+            settings: fusions and discard ratios to roll out with; none for the logits alone.
+            normalise: `rows` or `published`, see `stages.models.rollout`.
+        """
         tokens = self.embed(images)
         if not settings:
             for block in self.backbone.blocks:
                 tokens = block(tokens)
             return Outputs(self.classify(tokens), None)
         fused: dict[str, list[Tensor]] = {setting.fusion: [] for setting in settings}
-        whole = normalise == "published" or any(setting.discard > 0 for setting in settings)
-        for step in run_blocks(self, tokens, all_weights=whole):
+        all_rows = normalise == "published" or any(setting.discard > 0 for setting in settings)
+        for step in run_blocks(self, tokens, all_weights=all_rows):
             for fusion, layers in fused.items():
                 layers.append(fuse_heads(step.weights, fusion))
         return Outputs(self.classify(step.after), self.to_map(rollout(fused, settings, normalise)))
@@ -96,13 +101,12 @@ class RolloutClassifier(nn.Module):
         return self.backbone.norm_pre(self.backbone._pos_embed(self.backbone.patch_embed(pixels)))
 
     def classify(self, tokens: Tensor) -> Tensor:
-        """Return the logits of the last block's tokens (N, tokens, C), the class token first: (N,) or (N, classes)."""
-        logits = self.head(self.backbone.norm(tokens)[:, 0])
-        return logits[:, 0] if logits.shape[1] == 1 else logits
+        """Return the logits, as `Outputs` has them, of the last block's tokens (N, tokens, C), class token first."""
+        return as_logits(self.head(self.backbone.norm(tokens)[:, 0]))
 
     def to_map(self, tokens: Tensor) -> Tensor:
         """Return values of all tokens but the class token (N, S, tokens - 1) as maps (N, S, px/patch, px/patch)."""
-        # Register tokens (if any) stand between the class token and the patches.
+        # register tokens, where there are any, stand between the class token and the patches
         return tokens[..., self.backbone.num_prefix_tokens - 1 :].unflatten(-1, self.backbone.patch_embed.grid_size)
 
     @property
@@ -130,18 +134,19 @@ class RolloutClassifier(nn.Module):
 def _stride_of(stem: Any) -> float:
     """Return how many pixels of the image one step in a stem's features is.
 
-    Stems that `stages.models.cnn` builds say it. Those inside timm's own hybrids do not: they are tried on two widths,
-    because on one the number of features is rounded.
+    Stems that `stages.models.backbones` builds say it. Those inside timm's own hybrids do not: it is the difference
+    of two widths over that of their features, because the number of features of one width is rounded.
     """
     if hasattr(getattr(stem, "feature_info", None), "reduction"):
         return float(stem.feature_info.reduction()[-1])
     tried = copy.deepcopy(stem).eval()
     with torch.no_grad():
-        narrow, wide = (tried(torch.zeros(1, 3, 64, width)) for width in WIDTHS)
-    return (WIDTHS[1] - WIDTHS[0]) / (wide.shape[3] - narrow.shape[3])
+        narrow, wide = (tried(torch.zeros(1, 3, 64, width)).shape[3] for width in WIDTHS_PX)
+    return (WIDTHS_PX[1] - WIDTHS_PX[0]) / (wide - narrow)
 
 
-def _why_not(backbone: nn.Module) -> str | None:
+def _why_no_rollout(backbone: nn.Module) -> str | None:
+    """Return why attention cannot be rolled out through this network, or None."""
     if not isinstance(backbone, VisionTransformer):
         return f"it is a {type(backbone).__name__}, not a timm VisionTransformer"
     if not backbone.has_class_token:

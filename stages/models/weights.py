@@ -1,23 +1,25 @@
-"""Where a model's first weights come from: hub | package | file | none | auto."""
+"""Where a model's first weights come from (hub | package | file | none | auto), and whether it can be used at all."""
 
 import hashlib
 import logging
-import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import timm
 import torch
-from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub import constants
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from stages.models.cnn import CamClassifier, build_features
+from stages.models.backbones import build_features
+from stages.models.cnn import CamClassifier
 from stages.models.geometry import refuse_uncovered
+from stages.models.hub import cached_file, hub_answers
 from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
@@ -26,21 +28,18 @@ from stages.runtime.device import is_out_of_memory
 from stages.runtime.errors import InputError
 
 Classifier = CamClassifier | RolloutClassifier
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # in timm's order
+Build = Callable[..., Classifier]  # `build_classifier` with all but `pretrained` given
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the weights came from before training: for model.json and the metrics.
-
-    sha256: of the file; repository and revision (a commit): of the model hub. None where there is none.
-    """
+    """Where the weights came from before training, for model.json; None where there is no such thing."""
 
     pretrained: bool
-    source: str
-    sha256: str | None
-    repository: str | None = None
-    revision: str | None = None
+    source: str  # in words
+    sha256: str | None  # of the file
+    repository: str | None = None  # of the model hub
+    revision: str | None = None  # its commit
 
 
 SCRATCH = Origin(pretrained=False, source="none (random)", sha256=None)
@@ -49,53 +48,65 @@ SCRATCH = Origin(pretrained=False, source="none (random)", sha256=None)
 def build_classifier(
     architecture: Architecture, px: int, pretrained: dict[str, Any] | None = None, neurons: int = 1
 ) -> Classifier:
-    """Build the classifier of an architecture for tiles of px x px; weights as `pretrained` says, else random.
+    """Build the classifier of an architecture for tiles of px x px.
 
-    `neurons` of the head: 1 for good / defective, else one per class.
+    Args:
+        architecture: as `find_architecture` returns it.
+        px: side of the tiles.
+        pretrained: timm's `pretrained_cfg_overlay` that says where the weights of the backbone, of a hybrid ViT those
+            of its stem, come from; {}: from the hub; None: random.
+        neurons: of the head: 1 for good / defective, else one per class.
+
+    Raises:
+        InputError: the architecture has no features of this kind or stride, or px does not go with it.
     """
     # timm warns of pre-trained tensors that a truncated network does not use: that is what truncating means.
     logging.getLogger("timm").setLevel(logging.ERROR)
     config = timm.get_pretrained_cfg(architecture.pretrained_arch)
     mean = config.mean if config else (0.485, 0.456, 0.406)
     std = config.std if config else (0.229, 0.224, 0.225)
-    if architecture.family == "vit" and architecture.stem is None:
-        return RolloutClassifier(architecture.arch, px, mean, std, pretrained, None, architecture.depth, neurons)
-    assert architecture.stride is not None  # find_architecture sees to it
+    arch, stride = architecture.arch, architecture.stride
+    if architecture.family == "cnn":
+        assert stride is not None  # find_architecture sees to it
+        return CamClassifier(arch, stride, mean, std, pretrained, neurons, architecture.head)
+    stem = None
     if architecture.stem is not None:
-        stem = build_features(architecture.stem, architecture.stride, pretrained)
-        return RolloutClassifier(architecture.arch, px, mean, std, None, stem, architecture.depth, neurons)
-    return CamClassifier(architecture.arch, architecture.stride, mean, std, pretrained, neurons)
+        assert stride is not None
+        stem, pretrained = build_features(architecture.stem, stride, pretrained), None
+    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons)
 
 
 def initial_classifier(
     name: str, architecture: Architecture, px: int, weights: str, weights_path: str | None, neurons: int = 1
 ) -> tuple[Classifier, Origin]:
-    """Build the classifier `name` with the weights that params.yaml asks for.
+    """Build a classifier with the first weights that params.yaml asks for.
 
-    `auto` takes the package where one is installed, then the hub, and trains from scratch with one warning where
-    neither is to be had.
+    Args:
+        name: of the model, for messages.
+        architecture, px, neurons: see `build_classifier`.
+        weights: `models.<name>.weights`: hub | package | file | none | auto, which takes the package where one is
+            installed, else the hub, and trains from scratch with one warning where neither is to be had.
+        weights_path: for `file`: a .safetensors or .pth file.
 
     Raises:
         InputError: the weights cannot be had or do not fit; the message names the parameter.
     """
     refuse_unusable(architecture, px, f"params.yaml: models.{name}")
-    where = f"params.yaml: models.{name}.weights"
-    if weights == "none":
-        return build_classifier(architecture, px, neurons=neurons), SCRATCH
+    where, arch = f"params.yaml: models.{name}.weights", architecture.pretrained_arch
+    build = partial(build_classifier, architecture, px, neurons=neurons)
     if weights == "file":
-        return _from_file(architecture, px, neurons, weights_path, f"{where}_path")
-    if weights == "package":
-        return _from_package(architecture, px, neurons, where)
+        return _from_file(build, arch, weights_path, f"{where}_path")
+    package = package_of(arch)
+    if weights == "package" or (weights == "auto" and package and package_file(package)):
+        return _from_package(build, arch, where)
     if weights == "hub":
-        return _from_hub(architecture, px, neurons, where)
-    package = package_of(architecture.pretrained_arch)
-    if package and package_file(package):
-        return _from_package(architecture, px, neurons, where)
-    try:
-        return _from_hub(architecture, px, neurons, where)
-    except InputError as error:
-        print(f"warning: {name} is trained from scratch: {error}", file=sys.stderr, flush=True)
-        return build_classifier(architecture, px, neurons=neurons), SCRATCH
+        return _from_hub(build, arch, where)
+    if weights == "auto":
+        try:
+            return _from_hub(build, arch, where)
+        except InputError as error:
+            print(f"warning: {name} is trained from scratch: {error}", file=sys.stderr, flush=True)
+    return build(), SCRATCH
 
 
 def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
@@ -105,11 +116,14 @@ def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
     than they have: better said in one line now than by a traceback, or by maps that are painted in the wrong place,
     after training. No random number of the run is drawn.
 
+    Args:
+        architecture: to try.
+        px: side of the tiles.
+        where: the parameter; the message begins with it.
+
     Raises:
-        InputError: with the reason, after `where`.
+        InputError: with the reason.
     """
-    on_stem = f" on stem {architecture.stem!r}" if architecture.stem else ""
-    subject = f"{where}: arch {architecture.arch!r}{on_stem} cannot explain tiles of {px} px"
     with torch.random.fork_rng(devices=[]):
         try:
             reason = _why_unusable(build_classifier(architecture, px).eval(), torch.rand(2, 3, px, px))
@@ -118,25 +132,26 @@ def refuse_unusable(architecture: Architecture, px: int, where: str) -> None:
         except Exception as error:  # each architecture fails in its own way: assertions, shapes, types, keys
             if is_out_of_memory(error):
                 return  # training says what to change
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            words = _in_one_line(error) or "the side is probably no multiple of its patch or window"
+            reason = f"{type(error).__name__}: {words}"
     if reason:
-        raise InputError(f"{subject} ({reason}); use another, or another tile.px")
+        on_stem = f" on stem {architecture.stem!r}" if architecture.stem else ""
+        raise InputError(
+            f"{where}: arch {architecture.arch!r}{on_stem} cannot explain tiles of {px} px ({reason}); use another, or "
+            "another tile.px"
+        )
 
 
 def _why_unusable(model: Classifier, images: torch.Tensor) -> str | None:
-    """Return why a classifier in evaluation mode cannot be used, or None; also its training mode is tried."""
+    """Return why a classifier in evaluation mode cannot be used, or None; its training mode is tried, too."""
+    is_vit = isinstance(model, RolloutClassifier)
+    convolutions = getattr(model.backbone.patch_embed, "backbone", None) if is_vit else model.backbone
     with torch.inference_mode():
-        if isinstance(model, RolloutClassifier):
-            stem = getattr(model.backbone.patch_embed, "backbone", None)
-            if stem is not None and (reason := _why_not_nchw(stem, images)):
-                return reason
-            logits, maps = model(images, settings_grid(("mean",), (0.0,)))
-            if not torch.allclose(logits, model(images).logits, rtol=1e-3, atol=1e-4):
-                return "its blocks compute something else than attention, then an MLP"
-        else:
-            if reason := _why_not_nchw(model.backbone, images):
-                return reason
-            logits, maps = model(images, explain=True)
+        if reason := _why_not_nchw(convolutions, images):
+            return reason
+        logits, maps = model(images, settings_grid(("mean",), (0.0,))) if is_vit else model(images, explain=True)
+        if is_vit and not torch.allclose(logits, model(images).logits, rtol=1e-3, atol=1e-4):
+            return "its blocks compute something else than attention, then an MLP"
         if not (torch.isfinite(maps).all() and torch.isfinite(logits).all()):
             return "its maps or logits are not finite"
     try:
@@ -148,7 +163,7 @@ def _why_unusable(model: Classifier, images: torch.Tensor) -> str | None:
 
 
 def _why_not_nchw(backbone: Any, images: torch.Tensor) -> str | None:
-    """Return how a backbone lays its features out if that is not N C H W; None where it is, or nobody says."""
+    """Return how a backbone lays its features out if not as N C H W; None where it does, or does not say."""
     if not hasattr(getattr(backbone, "feature_info", None), "channels"):
         return None
     shape, channels = tuple(backbone(images)[-1].shape), backbone.feature_info.channels()[-1]
@@ -157,65 +172,39 @@ def _why_not_nchw(backbone: Any, images: torch.Tensor) -> str | None:
     return f"its features are laid out as {shape}, not as ({len(images)}, {channels}, rows, columns)"
 
 
-def _from_package(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:
-    package = package_of(architecture.pretrained_arch)
+def _from_package(build: Build, arch: str, where: str) -> tuple[Classifier, Origin]:
+    package = package_of(arch)
     if package is None:
-        arch = architecture.pretrained_arch
         raise InputError(f"{where} is package, but no package carries {arch}; use hub, file or none")
     path = package_file(package)
     if path is None:
         raise InputError(f"{where} is package: {package.distribution} is not installed; run `{package.install}`")
-    model = build_classifier(architecture, px, {"state_dict": package.read(path)}, neurons)
+    model = build({"state_dict": package.read(path)})
     return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", _sha256(path))
 
 
-def _from_hub(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:
-    if not _hub_answers():
+def _from_hub(build: Build, arch: str, where: str) -> tuple[Classifier, Origin]:
+    if not hub_answers():
         # The client would retry for most of a minute; offline it looks into its cache and answers at once.
         constants.HF_HUB_OFFLINE = True
     try:
-        model = build_classifier(architecture, px, {}, neurons)
+        model = build({})
     except InputError:
         raise
     except Exception as error:  # the hub client raises its own, its HTTP library's and the system's errors
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = _in_one_line(error) or type(error).__name__
         raise InputError(
-            f"{where}: {architecture.pretrained_arch} cannot be had from the model hub ({reason}); "
+            f"{where}: {arch} cannot be had from the model hub ({reason}); "
             "give it network, or use package, file or none"
         ) from None
-    return model, _hub_origin(architecture.pretrained_arch)
+    repository, file = cached_file(arch)
+    source = f"hub {arch}" if repository else f"download {arch}"
+    if file is None:
+        return model, Origin(True, source, None, repository)
+    return model, Origin(True, source, _sha256(file), repository, file.parent.name)
 
 
-def _hub_origin(arch: str) -> Origin:
-    """Return the origin of the file that timm has just read from the hub's cache."""
-    config = timm.get_pretrained_cfg(arch)
-    repository = config.hf_hub_id if config else None
-    if repository is None:
-        return Origin(True, f"download {arch}", None)
-    repository += arch if repository.endswith("/") else ""
-    for name in HUB_FILES:
-        found = try_to_load_from_cache(repository, name)
-        if isinstance(found, str):
-            # snapshots/<commit>/<file>
-            return Origin(True, f"hub {arch}", _sha256(Path(found)), repository, Path(found).parent.name)
-    return Origin(True, f"hub {arch}", None, repository)
-
-
-def _hub_answers() -> bool:
-    if getproxies():
-        return True  # only the client knows its way through the proxy
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        port = address.port or (443 if address.scheme == "https" else 80)
-        socket.create_connection((address.hostname or "", port), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
-def _from_file(
-    architecture: Architecture, px: int, neurons: int, path: str | None, where: str
-) -> tuple[Classifier, Origin]:
+def _from_file(build: Build, arch: str, path: str | None, where: str) -> tuple[Classifier, Origin]:
     if path is None:
         raise InputError(f"{where} is missing; weights: file needs the path of a .safetensors or .pth file")
     file = Path(path).expanduser()
@@ -227,27 +216,20 @@ def _from_file(
         state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     except FileNotFoundError:
         raise InputError(f"{where}: {file} does not exist") from None
-    except (OSError, SafetensorError, RuntimeError, AttributeError, ValueError, EOFError) as error:
-        raise InputError(f"{where}: {file} is no readable state dict ({' '.join(str(error).split())[:160]})") from None
-    except Exception as error:
-        if type(error).__name__ != "UnpicklingError":
-            raise
+    except UnpicklingError:
         raise InputError(f"{where}: {file} holds more than tensors and is refused; save a plain state dict") from None
+    except (OSError, SafetensorError, RuntimeError, AttributeError, ValueError, EOFError) as error:
+        raise InputError(f"{where}: {file} is no readable state dict ({_in_one_line(error)})") from None
     try:
-        model, unfilled = _build_and_compare(architecture, px, neurons, state)
+        model, unfilled = _build_and_compare(build, state)
     except (RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{where}: {file} does not fit {architecture.pretrained_arch} ({reason})") from None
+        raise InputError(f"{where}: {file} does not fit {arch} ({_in_one_line(error, 200)})") from None
     if unfilled:
-        raise InputError(
-            f"{where}: {file} does not fit {architecture.pretrained_arch}: it has no tensor for {unfilled[0]}"
-        )
+        raise InputError(f"{where}: {file} does not fit {arch}: it has no tensor for {unfilled[0]}")
     return model, Origin(True, f"file {file.name}", _sha256(file))
 
 
-def _build_and_compare(
-    architecture: Architecture, px: int, neurons: int, state: dict[str, torch.Tensor]
-) -> tuple[Classifier, list[str]]:
+def _build_and_compare(build: Build, state: dict[str, torch.Tensor]) -> tuple[Classifier, list[str]]:
     """Build with a state dict and name the backbone's weights that it left random.
 
     timm loads a truncated network without asking for completeness; a weight that equals the one of a random build
@@ -256,21 +238,23 @@ def _build_and_compare(
     seed = int(torch.randint(2**62, (1,)))  # drawn from the run's own seed, so that the head repeats
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        random = _pretrained_part(build_classifier(architecture, px, neurons=neurons))
+        random = _pretrained_part(build())
         torch.manual_seed(seed)
-        model = build_classifier(architecture, px, {"state_dict": state}, neurons)
+        model = build({"state_dict": state})
     loaded = _pretrained_part(model)
-    return model, [
-        key
-        for key in random
-        if random[key].ndim > 1 and random[key].std() > 0 and torch.equal(random[key], loaded[key])
-    ]
+    unfilled = [key for key in random if random[key].ndim > 1 and torch.equal(random[key], loaded[key])]
+    return model, [key for key in unfilled if random[key].std() > 0]  # a constant may well be the file's value, too
 
 
 def _pretrained_part(model: Classifier) -> dict[str, torch.Tensor]:
+    """Return the tensors that come from a file: those of the backbone, of a hybrid ViT those of its stem."""
     state = model.backbone.state_dict()
     stem = {key: tensor for key, tensor in state.items() if key.startswith("patch_embed.backbone.")}
     return stem or state
+
+
+def _in_one_line(error: Exception, length: int = 160) -> str:
+    return " ".join(str(error).split())[:length]
 
 
 def _sha256(path: Path) -> str:

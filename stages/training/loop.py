@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stages.models.batches import Labelled, Tiles, draw_flips, epoch_order, flip, in_order, to_images
+from stages.models.batches import Labelled, draw_flips, epoch_order, flip, in_order, to_images
 from stages.models.weights import Classifier
+from stages.records.tiles import Tiles
 from stages.runtime.errors import TrainingFailed
 from stages.runtime.progress import progress
 from stages.runtime.seeds import derive_seed

@@ -37,7 +37,7 @@ def calls_of(model: CamClassifier | RolloutClassifier, images: Tensor) -> dict[s
 
 def _cnn(model: CamClassifier, images: Tensor) -> dict[str, Timed]:
     columns = Columns(model)
-    layer = model.backbone.get_submodule(model.features_at())
+    layer = model.backbone.get_submodule(model.features_at(model.cell_px))
     captum = LayerGradCam(columns, layer)
     peers = {
         "pytorch-grad-cam": partial(_pytorch_grad_cam, columns, layer, images, None),

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from stages.explainers import occlusion
 from stages.explainers.crops import plan_crops
-from stages.models.cnn import CamClassifier, build_features
+from stages.models.backbones import build_features
+from stages.models.cnn import CamClassifier
 from stages.models.geometry import Reach
 from stages.models.outputs import select_score
 from stages.models.vit import RolloutClassifier

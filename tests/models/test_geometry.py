@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.models.cnn import build_features
+from stages.models.backbones import build_features
 from stages.models.geometry import Reach, measure_reach, offset_px, refuse_uncovered
 from stages.runtime.errors import InputError
 

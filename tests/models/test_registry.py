@@ -51,6 +51,12 @@ def test_feature_stages_that_are_not_counted_from_0() -> None:
         (Architecture("vit", "crossvit_9_240", None), 240, "it is a CrossVit, not a timm VisionTransformer"),
         (Architecture("vit", "test_vit2", None), 64, "no class token"),
         (Architecture("vit", "vit_tiny_patch16_224", None), 100, "tile.px is 100"),
+        # an assertion of timm's without words
+        (
+            Architecture("cnn", "halonet_h1", 16),
+            96,
+            r"\(AssertionError: the side is probably no multiple of its patch or window\)",
+        ),
     ],
     ids=lambda value: value.arch if isinstance(value, Architecture) else None,
 )

@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from stages.models.cnn import build_features
+from stages.models.backbones import build_features
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
