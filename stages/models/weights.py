@@ -1,6 +1,5 @@
 """Where a model's first weights come from: hub | package | file | none | auto."""
 
-import hashlib
 import logging
 import socket
 import sys
@@ -22,6 +21,7 @@ from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
+from stages.records.hashes import file_sha256
 from stages.runtime.device import is_out_of_memory
 from stages.runtime.errors import InputError
 
@@ -166,7 +166,7 @@ def _from_package(architecture: Architecture, px: int, neurons: int, where: str)
     if path is None:
         raise InputError(f"{where} is package: {package.distribution} is not installed; run `{package.install}`")
     model = build_classifier(architecture, px, {"state_dict": package.read(path)}, neurons)
-    return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", _sha256(path))
+    return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", file_sha256(path))
 
 
 def _from_hub(architecture: Architecture, px: int, neurons: int, where: str) -> tuple[Classifier, Origin]:
@@ -197,7 +197,7 @@ def _hub_origin(arch: str) -> Origin:
         found = try_to_load_from_cache(repository, name)
         if isinstance(found, str):
             # snapshots/<commit>/<file>
-            return Origin(True, f"hub {arch}", _sha256(Path(found)), repository, Path(found).parent.name)
+            return Origin(True, f"hub {arch}", file_sha256(Path(found)), repository, Path(found).parent.name)
     return Origin(True, f"hub {arch}", None, repository)
 
 
@@ -242,7 +242,7 @@ def _from_file(
         raise InputError(
             f"{where}: {file} does not fit {architecture.pretrained_arch}: it has no tensor for {unfilled[0]}"
         )
-    return model, Origin(True, f"file {file.name}", _sha256(file))
+    return model, Origin(True, f"file {file.name}", file_sha256(file))
 
 
 def _build_and_compare(
@@ -271,8 +271,3 @@ def _pretrained_part(model: Classifier) -> dict[str, torch.Tensor]:
     state = model.backbone.state_dict()
     stem = {key: tensor for key, tensor in state.items() if key.startswith("patch_embed.backbone.")}
     return stem or state
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
