@@ -24,7 +24,8 @@ from stages.datasets.settings import Dataset
 from stages.datasets.sources import Source, find_root, find_source
 from stages.datasets.templates import MASKS, derive_masks, find_templates
 from stages.datasets.unused import SOURCE_FILE, in_words
-from stages.records.files import new_folder, write_json
+from stages.records.files import write_json
+from stages.records.folders import new_folder
 from stages.records.paths import raw_folder
 from stages.runtime.command import run_stage
 from stages.runtime.errors import InputError

@@ -13,8 +13,9 @@ from stages.heatmaps.new_maps import NewMaps
 from stages.models.batches import in_order, to_images
 from stages.models.outputs import Target
 from stages.models.trained import channels_last, load_classifier
+from stages.records.folders import resumable_folder
+from stages.records.hashes import fingerprint
 from stages.records.paths import maps_folder, model_folder, split_file, tiles_folder
-from stages.records.resume import fingerprint, resumable_folder
 from stages.records.tiles import Tiles, open_tiles
 from stages.runtime.command import run_model_stage
 from stages.runtime.device import choose_device

@@ -5,13 +5,12 @@ import importlib
 import io
 import shutil
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from stages.datasets.archives import unpack
-from stages.records.files import read_json, write_json
-from stages.records.folders import DISK_TROUBLE
+from stages.records.files import DISK_TROUBLE, read_json, write_json
+from stages.records.hashes import file_sha256
 from stages.runtime.errors import InputError
 
 OWN_COPY = "or set dataset.root to your own copy"
@@ -45,14 +44,12 @@ def fetch_kaggle(slug: str, cache: Path) -> Fetched:
             dataset.root, which needs no download.
     """
     about, archive = _download(slug, cache)
-    with archive.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
     origin = {
         "origin": f"kaggle.com/datasets/{slug}",
         "version": about.current_version_number,
         "licence_at_origin": about.license_name,
         "archive_bytes": archive.stat().st_size,
-        "archive_sha256": digest,
+        "archive_sha256": file_sha256(archive),
     }
     write_json(_record_of(archive), origin)
     return Fetched(archive, origin)

@@ -9,6 +9,7 @@ from stages.datasets.images import SourceImage
 from stages.datasets.sources import Source
 from stages.datasets.tree import files_below
 from stages.datasets.unused import SOURCE_FILE, find_unused, listed
+from stages.records.hashes import file_sha256
 from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
 
@@ -51,12 +52,7 @@ def describe_source(name: str, source: Source, root: Path, images: list[SourceIm
 
 
 def _hash_file(path: Path) -> tuple[int, str]:
-    digest, content_bytes = sha256(), 0
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                content_bytes += len(block)
+        return path.stat().st_size, file_sha256(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check dataset.root") from None
-    return content_bytes, digest.hexdigest()

@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from stages.records.files import new_folder, read_json, write_json
+from stages.records.files import read_json, write_json
+from stages.records.folders import new_folder
 from stages.records.shards import TRUTHS
-from stages.records.tiles import read_table
+from stages.records.tables import read_table
 from stages.runtime.errors import InputError
 
 AGAIN = "run the score stage again"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stages.datasets.fetch import fetch_kaggle, unpack_fetched
-from stages.records.files import new_folder
+from stages.records.folders import new_folder
 from stages.runtime.errors import InputError
 
 

@@ -1,4 +1,4 @@
-"""Arrays on disk, read a few rows at a time; a file is open only while it is read.
+"""Reading .npy files a few rows at a time; a file is open only while it is read.
 
 A memory map keeps a descriptor for as long as it lives: one for each shard of tiles and each file of maps, of which a
 process has often 256 or 1,024. Opening a file again costs a few microseconds, less than copying one tile

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.records.row_files import RowFile
+from stages.records.arrays import RowFile
 from stages.runtime.errors import InputError
 from tests.dependencies import REPOSITORY
 
@@ -82,7 +82,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 from stages.records import shards
 from stages.heatmaps.maps import open_maps
 from stages.heatmaps.new_maps import NewMaps
-from stages.records.tiles import open_tiles
+from stages.records.tiles import Tiles
 
 shards.SHARD_TILES = 2
 pixels = np.arange(600 * 3, dtype=np.uint32).view(np.uint8)[:1800].reshape(600, 1, 1, 3)
@@ -90,9 +90,8 @@ for kind, row in (("images", pixels), ("exact", pixels[..., 0])):
     with shards.ShardWriter(Path("."), kind, row.shape[1:]) as writer:
         writer.append(row)
 number = np.arange(600)
-index = pd.DataFrame({"tile_id": number.astype(str), "shard": number // 2, "row": number % 2})
-index.to_parquet("index.parquet")
-tiles = open_tiles(Path("."))
+index = pd.DataFrame({"shard": number // 2, "row": number % 2})
+tiles = Tiles(Path("."), index)
 order = np.random.default_rng(0).permutation(600)
 for rows in np.split(order, 60):
     assert np.array_equal(tiles.images(rows), pixels[rows])
