@@ -5,9 +5,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from stages.datasets.voc import read_boards
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.boxes import read_boards
 from stages.datasets.images import Box
 from stages.datasets.mask_files import read_derived
 from stages.datasets.orientation import upright
