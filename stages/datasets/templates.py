@@ -22,7 +22,7 @@ from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, Box, SourceImage, read_image
 from stages.datasets.mask_files import DEFECT, UNCLEAR
 from stages.datasets.settings import Dataset
-from stages.datasets.tree import child_folders
+from stages.datasets.tree import DEPTH, levels
 from stages.datasets.truths import AUTO, Annotated, read_annotated
 from stages.records.files import new_file
 from stages.runtime.errors import InputError
@@ -284,13 +284,7 @@ def _templates(folder: Path | None) -> dict[str, Path]:
 
 def find_templates(root: Path, name: str) -> Path | None:
     """Return the folder `name` in `root` or up to two folders below it, or None."""
-    level = [root]
-    for _ in range(3):
-        for folder in level:
-            if folder.name == name:
-                return folder
-        level = [child for folder in level for child in child_folders(folder)]
-    return next((folder for folder in level if folder.name == name), None)
+    return next((folder for level in levels(root, DEPTH + 1) for folder in level if folder.name == name), None)
 
 
 def _extent(pixels: np.ndarray) -> str:

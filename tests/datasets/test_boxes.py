@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.boxes import read_boards, read_neu_det, read_voc
 from stages.datasets.images import Box
+from stages.datasets.voc import read_boards, read_neu_det, read_voc
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import noise, read, voc, write_board, write_pixels, write_text
 

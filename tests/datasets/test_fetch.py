@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.datasets.fetch import fetch_kaggle, unpack_fetched
+from stages.datasets.fetch import fetch_kaggle
 from stages.records.folders import new_folder
 from stages.runtime.errors import InputError
 
@@ -35,9 +35,7 @@ def write_zip(path):
 
 def fetch(tmp_path):
     with new_folder(tmp_path / "set") as folder:
-        fetched = fetch_kaggle("owner/name", tmp_path / "cache")
-        unpack_fetched(fetched, folder)
-        return fetched.origin
+        return fetch_kaggle("owner/name", tmp_path / "cache", folder)[1]
 
 
 def test_an_archive_is_unpacked_and_kept(tmp_path, monkeypatch, capsys):

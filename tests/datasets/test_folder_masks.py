@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from stages.datasets.folders import read_folder
+from stages.datasets.labelled_folders import read_folder
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import read, voc, write_own, write_pixels, write_text
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.datasets.images import Box, Polygon
+from stages.datasets.json_shapes import CIRCLE_ERROR_PX
+from stages.datasets.labelme import GID, read_gid, read_labelme, read_shapes
 from stages.datasets.marks import bounds
-from stages.datasets.outlines import fill
-from stages.datasets.polygons import GID, read_gid, read_polygon_images, read_polygons
+from stages.datasets.rasters import fill
 from stages.datasets.settings import AnnotationKeys, Dataset
-from stages.datasets.shapes import CIRCLE_ERROR_PX
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import labelme, noise, read, write_pixels, write_text
 
@@ -28,7 +28,7 @@ def write_annotated(root, stem, *shapes, height=20, width=30, seed=0):
 
 def polygons_of(tmp_path, *shapes, **keys):
     image = write_annotated(tmp_path, "a", *shapes)
-    return read_polygons(tmp_path / "a.json", image, Dataset("", None, keys=AnnotationKeys(**keys))).polygons
+    return read_shapes(tmp_path / "a.json", image, Dataset("", None, keys=AnnotationKeys(**keys))).polygons
 
 
 def filled(polygons, height=20, width=30):
@@ -37,7 +37,7 @@ def filled(polygons, height=20, width=30):
 
 def test_a_labelme_file(tmp_path):
     write_annotated(tmp_path, "a", ("pit", "polygon", TRIANGLE))
-    (image,) = read(read_polygon_images, tmp_path)
+    (image,) = read(read_labelme, tmp_path)
     assert (image.source, image.group, image.defect_class, image.label) == ("a.png", "a.png", "pit", None)
     assert image.polygons == (Polygon(((2.0, 3.0), (12.0, 3.0), (2.0, 18.0)), "pit"),)
     assert image.boxes == (Box(2, 3, 12, 18, "pit"),)
@@ -47,7 +47,7 @@ def test_a_labelme_file(tmp_path):
 def test_an_image_without_shapes_is_good_and_mixed_kinds_are_left_to_the_tile(tmp_path):
     write_annotated(tmp_path, "a")
     write_annotated(tmp_path, "b", ("pit", "polygon", TRIANGLE), ("scratch", "rectangle", [[1, 1], [3, 3]]))
-    good, mixed = read(read_polygon_images, tmp_path)
+    good, mixed = read(read_labelme, tmp_path)
     assert (good.defect_class, good.boxes, good.has_mask) == ("good", (), True)
     assert not good.polygons
     assert (mixed.defect_class, [box.name for box in mixed.boxes]) == ("", ["pit", "scratch"])
@@ -124,24 +124,24 @@ def test_a_circle_at_the_edge_is_cut_off(tmp_path):
 def test_the_annotation_may_lie_in_another_folder(tmp_path):
     write_pixels(tmp_path / "data/a.png", noise(20, 30))
     write_text(tmp_path / "label/a.json", labelme(20, 30, ("pit", "polygon", TRIANGLE)))
-    (image,) = read(read_polygon_images, tmp_path)
+    (image,) = read(read_labelme, tmp_path)
     assert (image.source, image.defect_class) == ("data/a.png", "pit")
 
 
 def test_groups_by_a_pattern_of_names(tmp_path):
     for stem in ("01_200902_585_090_crop_2", "01_200908_585_090_crop_1", "KGT1-S-121_crop_0"):
         write_annotated(tmp_path, stem)
-    images = read(read_polygon_images, tmp_path, group_pattern=r"_(\d+_\d+)_crop|(KGT\d+)")
+    images = read(read_labelme, tmp_path, group_pattern=r"_(\d+_\d+)_crop|(KGT\d+)")
     assert [image.group for image in images] == ["585_090", "585_090", "KGT1"]
     with pytest.raises(InputError, match=r"KGT1.*dataset\.group_pattern '_\(\\\\d\+\)_' does not occur"):
-        read(read_polygon_images, tmp_path, group_pattern=r"_(\d+)_")
+        read(read_labelme, tmp_path, group_pattern=r"_(\d+)_")
 
 
 def test_an_image_without_annotation_is_good_only_when_the_user_says_so(tmp_path):
     write_pixels(tmp_path / "a.png", noise(20, 30))
     with pytest.raises(InputError, match=r"a\.png: no annotation a\.json, so nothing says that it is good"):
-        read(read_polygon_images, tmp_path)
-    (image,) = read(read_polygon_images, tmp_path, unannotated="good")
+        read(read_labelme, tmp_path)
+    (image,) = read(read_labelme, tmp_path, unannotated="good")
     assert (image.defect_class, image.has_mask, image.annotated_shape) == ("good", True, None)
 
 
@@ -150,11 +150,11 @@ def test_which_annotation_is_meant_is_not_guessed(tmp_path):
         write_text(tmp_path / folder / "a.json", labelme(20, 30))
     write_pixels(tmp_path / "a.png", noise(20, 30))
     with pytest.raises(InputError, match=r"a\.png: 2 files could belong to it \(.*one/a\.json, .*two/a\.json\)"):
-        read(read_polygon_images, tmp_path)
+        read(read_labelme, tmp_path)
     (tmp_path / "one/a.json").unlink()
     write_pixels(tmp_path / "three/a.png", noise(20, 30))
     with pytest.raises(InputError, match=r"two/a\.json could belong to it or to .*a\.png"):
-        read(read_polygon_images, tmp_path)
+        read(read_labelme, tmp_path)
 
 
 def test_gid_with_the_names_that_are_guessed_and_with_others(tmp_path):
@@ -178,7 +178,7 @@ def test_a_defect_of_two_outlines(tmp_path):
     write_pixels(tmp_path / "g.jpg", noise(20, 30))
     parts = [[1, 1, 5, 1, 5, 5], [10, 10, 15, 10, 15, 15]]
     write_text(tmp_path / "g.json", json.dumps([{"category": 1, "segmentation": parts}]))
-    found = read_polygons(tmp_path / "g.json", tmp_path / "g.jpg", keys=GID)
+    found = read_shapes(tmp_path / "g.json", tmp_path / "g.jpg", keys=GID)
     assert [polygon.corners[0] for polygon in found.polygons] == [(1.0, 1.0), (10.0, 10.0)]
     assert found.shape is None
 
@@ -239,7 +239,7 @@ def test_a_wrong_annotation_is_refused(tmp_path, case):
     write_pixels(tmp_path / "wrong.png", noise(20, 30))
     (tmp_path / "wrong.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=rf"wrong\.json: .*{message}") as raised:
-        read(read_polygon_images, tmp_path)
+        read(read_labelme, tmp_path)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 500
 
@@ -248,7 +248,7 @@ def test_too_many_corners_and_too_large_a_file_are_refused(tmp_path, monkeypatch
     monkeypatch.setattr("stages.datasets.marks.MAX_CORNERS", 5)
     with pytest.raises(InputError, match="more than 5 corners in one image"):
         polygons_of(tmp_path, ("pit", "polygon", TRIANGLE), ("pit", "polygon", TRIANGLE))
-    monkeypatch.setattr("stages.datasets.polygons.MAX_JSON_BYTES", 50)
+    monkeypatch.setattr("stages.datasets.labelme.MAX_JSON_BYTES", 50)
     with pytest.raises(InputError, match=r"a\.json: the annotation has \d+ bytes, more than 50"):
         polygons_of(tmp_path, ("pit", "polygon", TRIANGLE))
 
@@ -257,7 +257,7 @@ def test_what_the_file_says_of_other_files_is_not_used(tmp_path):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
     content = json.loads(labelme(20, 30)) | {"imagePath": "../../etc/passwd", "imageData": "bm8gaW1hZ2U="}
     write_text(tmp_path / "a.json", json.dumps(content))
-    assert read(read_polygon_images, tmp_path)[0].path == image
+    assert read(read_labelme, tmp_path)[0].path == image
 
 
 def test_no_key_that_every_shape_needs_may_be_missing():
@@ -266,11 +266,11 @@ def test_no_key_that_every_shape_needs_may_be_missing():
 
 
 def test_a_missing_root_is_refused(tmp_path):
-    for reader in (read_polygon_images, read_gid):
+    for reader in (read_labelme, read_gid):
         with pytest.raises(InputError, match=r"nowhere: is not there; set dataset\.root"):
             read(reader, tmp_path / "nowhere")
     with pytest.raises(InputError, match="no images"):
-        read(read_polygon_images, tmp_path)
+        read(read_labelme, tmp_path)
 
 
 def test_the_area_of_a_circle():

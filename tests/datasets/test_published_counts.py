@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.datasets.voc import read_annotation
+from stages.datasets.voc_xml import read_voc_xml
 from stages.tiling.settings import Tile
 from stages.tiling.windows import windows
 
@@ -47,7 +47,7 @@ def test_tiles_from_the_published_annotations():
     images: Counter[str] = Counter()
     total = 0
     for path in sorted((Path(folder) / "Annotations").rglob("*.xml")):
-        annotation = read_annotation(path)
+        annotation = read_voc_xml(path)
         count = len(windows(*annotation.shape, THESIS_TILE))
         tiles[path.name[:2]].add(count)
         images[path.name[:2]] += 1

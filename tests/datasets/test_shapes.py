@@ -9,8 +9,8 @@ import PIL.Image
 import pytest
 
 from stages.datasets.images import Bitmap, Box
-from stages.datasets.outlines import fill
-from stages.datasets.polygons import read_polygon_images, read_polygons
+from stages.datasets.labelme import read_labelme, read_shapes
+from stages.datasets.rasters import fill
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import labelme, noise, read, write_pixels, write_text
 
@@ -36,7 +36,7 @@ def test_a_mask_marks_its_pixels(tmp_path, mode):
     mask = np.random.default_rng(0).random((6, 11)) > 0.5
     mask[0, 0] = mask[5, 10] = True
     write_mask(tmp_path, png(mask, mode), [[2, 3], [12, 8]])
-    (image,) = read(read_polygon_images, tmp_path)
+    (image,) = read(read_labelme, tmp_path)
     truth = np.zeros((20, 30), bool)
     truth[3:9, 2:13] = mask
     assert np.array_equal(fill([], 20, 30, image.bitmaps), truth)
@@ -47,7 +47,7 @@ def test_a_mask_of_more_than_it_needs_has_a_tight_box(tmp_path):
     mask = np.zeros((20, 30), bool)
     mask[4, 5:7] = True
     write_mask(tmp_path, png(mask), [[0.0, 0.0], [29.0, 19.0]])
-    marks = read_polygons(tmp_path / "a.json", tmp_path / "a.png")
+    marks = read_shapes(tmp_path / "a.json", tmp_path / "a.png")
     assert marks.boxes == (Box(5, 4, 7, 5, "pit"),)
     assert marks.bitmaps == (Bitmap(5, 4, 2, 1, b"\xc0", "pit"),)
 
@@ -74,13 +74,13 @@ def test_a_wrong_mask_is_refused(tmp_path, case):
     mask, points, message = WRONG[case]
     write_mask(tmp_path, mask, points)
     with pytest.raises(InputError, match=rf"a\.json: shape 1.*{message}") as raised:
-        read(read_polygon_images, tmp_path)
+        read(read_labelme, tmp_path)
     assert "\n" not in str(raised.value)
 
 
 def boxes_of(tmp_path, kind, points):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
-    return read_polygons(write_text(tmp_path / "a.json", labelme(20, 30, ("pit", kind, points))), image).boxes
+    return read_shapes(write_text(tmp_path / "a.json", labelme(20, 30, ("pit", kind, points))), image).boxes
 
 
 @pytest.mark.parametrize("kind", ["rectangle", "rotation", "quadrilateral", "oriented_rectangle"])
@@ -94,7 +94,7 @@ def test_a_rotated_box_is_filled_as_it_stands(tmp_path):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
     path = write_text(tmp_path / "a.json", labelme(20, 30, ("pit", "rotation", diamond)))
     ys, xs = np.mgrid[:20, :30] + 0.5
-    truth = fill([polygon.corners for polygon in read_polygons(path, image).polygons], 20, 30)
+    truth = fill([polygon.corners for polygon in read_shapes(path, image).polygons], 20, 30)
     distance = abs(xs - 10) + abs(ys - 10)
     assert truth[distance < 8].all() and not truth[distance > 8].any()
 
@@ -106,7 +106,7 @@ def test_a_size_that_the_file_lacks_is_that_of_the_image(tmp_path, change):
         del content[key]
     write_pixels(tmp_path / "a.png", noise(20, 30))
     write_text(tmp_path / "a.json", json.dumps(content | (change or {})))
-    (image,) = read(read_polygon_images, tmp_path)
+    (image,) = read(read_labelme, tmp_path)
     assert image.boxes == (Box(2, 3, 30, 20, "pit"),)
     assert image.annotated_shape == ((20, 30) if change and change["imageHeight"] else None)
 
@@ -116,11 +116,11 @@ def test_a_shape_without_kind_is_a_polygon(tmp_path):
         text = labelme(20, 30, ("pit", "polygon", FOUR))
         text = text.replace('"polygon"', kind) if kind else text.replace('"shape_type": "polygon", ', "")
         image = write_pixels(tmp_path / "a.png", noise(20, 30))
-        assert len(read_polygons(write_text(tmp_path / "a.json", text), image).polygons) == 1
+        assert len(read_shapes(write_text(tmp_path / "a.json", text), image).polygons) == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
 def test_encodings_of_unicode_are_read(tmp_path, encoding):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
     (tmp_path / "a.json").write_bytes(labelme(20, 30, ("划\u3000痕", "polygon", FOUR)).encode(encoding))
-    assert read_polygons(tmp_path / "a.json", image).boxes[0].name == "划\u3000痕"
+    assert read_shapes(tmp_path / "a.json", image).boxes[0].name == "划\u3000痕"

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.datasets.boxes import read_boards
-from stages.datasets.folders import read_folder
+from stages.datasets.labelled_folders import read_folder
 from stages.datasets.unused import ANNOTATION, FORMAT, MASK, OTHER, PICTURE, counted, find_unused, in_words, listed
+from stages.datasets.voc import read_boards
 from tests.datasets.small_sets import noise, read, voc, write_board, write_pixels, write_text
 
 

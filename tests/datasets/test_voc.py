@@ -6,19 +6,19 @@ from hypothesis import strategies as st
 
 from stages.datasets.images import Box
 from stages.datasets.marks import Marks
-from stages.datasets.voc import read_annotation
+from stages.datasets.voc_xml import read_voc_xml
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import NAMES, noise, voc, write_pixels, write_text
 
 
 def test_one_based_inclusive_becomes_half_open(tmp_path):
     path = write_text(tmp_path / "a.xml", voc(60, 40, (1, 2, 60, 40), (11, 21, 12, 23)))
-    assert read_annotation(path) == Marks((Box(0, 1, 60, 40, "short"), Box(10, 20, 12, 23, "short")), shape=(40, 60))
+    assert read_voc_xml(path) == Marks((Box(0, 1, 60, 40, "short"), Box(10, 20, 12, 23, "short")), shape=(40, 60))
 
 
 def test_a_zero_minimum_counts_as_the_first_pixel(tmp_path):
     path = write_text(tmp_path / "a.xml", voc(60, 40, (0, 0, 5, 6)))
-    assert read_annotation(path).boxes == (Box(0, 0, 5, 6, "short"),)
+    assert read_voc_xml(path).boxes == (Box(0, 0, 5, 6, "short"),)
 
 
 @given(st.tuples(*[st.integers(-3, 13)] * 4))
@@ -27,13 +27,13 @@ def test_a_box_is_inside_or_refused(tmp_path_factory, corners):
     x_min, y_min, x_max, y_max = corners
     inside = 0 <= x_min <= x_max <= 10 and 0 <= y_min <= y_max <= 8 and min(x_max, y_max) >= 1
     if inside and (x_min < x_max or y_min < y_max):
-        (box,) = read_annotation(path).boxes
+        (box,) = read_voc_xml(path).boxes
         assert 0 <= box.x_min < box.x_max <= 10
         assert 0 <= box.y_min < box.y_max <= 8
         assert (box.x_max - box.x_min) * (box.y_max - box.y_min) >= (x_max - x_min) * (y_max - y_min)
     else:
         with pytest.raises(InputError, match=r"a\.xml: object 1"):
-            read_annotation(path)
+            read_voc_xml(path)
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;">]><annotation><x>&c;</x></annotation>'
@@ -81,7 +81,7 @@ def test_a_wrong_annotation_is_refused(tmp_path, case):
     path = tmp_path / "wrong.xml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=rf"wrong\.xml: .*{message}") as raised:
-        read_annotation(path)
+        read_voc_xml(path)
     assert "\n" not in str(raised.value)
 
 
@@ -89,17 +89,17 @@ def test_every_corner_is_required(tmp_path):
     for key in NAMES:
         text = voc(60, 40, (1, 1, 5, 5)).replace(f"<{key}>", "<other>").replace(f"</{key}>", "</other>")
         with pytest.raises(InputError, match=f"object 1: <bndbox/{key}> is missing"):
-            read_annotation(write_text(tmp_path / "a.xml", text))
+            read_voc_xml(write_text(tmp_path / "a.xml", text))
 
 
 def test_a_row_of_pixels_has_equal_minimum_and_maximum(tmp_path):
     path = write_text(tmp_path / "a.xml", voc(60, 40, (1, 7, 5, 7), (60, 2, 60, 40)))
-    assert read_annotation(path).boxes == (Box(0, 6, 5, 7, "short"), Box(59, 1, 60, 40, "short"))
+    assert read_voc_xml(path).boxes == (Box(0, 6, 5, 7, "short"), Box(59, 1, 60, 40, "short"))
 
 
 def test_decimals_may_lie_a_fraction_of_a_pixel_outside(tmp_path):
     path = write_text(tmp_path / "a.xml", voc(60, 40, (-0.4, 1.2, 60.6, 5.4), (3.1, 3.2, 3.4, 9.0)))
-    assert read_annotation(path).boxes == (Box(0, 0, 60, 5, "short"), Box(2, 2, 3, 9, "short"))
+    assert read_voc_xml(path).boxes == (Box(0, 0, 60, 5, "short"), Box(2, 2, 3, 9, "short"))
 
 
 def test_every_box_of_an_object_counts(tmp_path):
@@ -109,7 +109,7 @@ def test_every_box_of_an_object_counts(tmp_path):
     )
     assert two.count("<object>") == 1
     path = write_text(tmp_path / "a.xml", two)
-    assert read_annotation(path).boxes == (Box(0, 1, 3, 4, "short"), Box(10, 20, 12, 23, "short"))
+    assert read_voc_xml(path).boxes == (Box(0, 1, 3, 4, "short"), Box(10, 20, 12, 23, "short"))
 
 
 @pytest.mark.parametrize("size", ["", "<size/>", "<size><width>0</width><height>0</height></size>"])
@@ -117,17 +117,17 @@ def test_a_missing_size_is_that_of_the_image(tmp_path, size):
     image = write_pixels(tmp_path / "a.png", noise(40, 60))
     text = voc(60, 40, (1, 1, 60, 40))
     text = text.replace(text[text.index("<size>") : text.index("</size>") + 7], size)
-    found = read_annotation(write_text(tmp_path / "a.xml", text), image)
+    found = read_voc_xml(write_text(tmp_path / "a.xml", text), image)
     assert (found.boxes, found.shape) == ((Box(0, 0, 60, 40, "short"),), None)
     with pytest.raises(InputError, match="outside the image of 60x40 px"):
-        read_annotation(write_text(tmp_path / "a.xml", text.replace("<xmax>60", "<xmax>61")), image)
+        read_voc_xml(write_text(tmp_path / "a.xml", text.replace("<xmax>60", "<xmax>61")), image)
 
 
 def test_a_wrong_size_is_named_rather_than_the_box_that_it_leaves_outside(tmp_path):
     image = write_pixels(tmp_path / "a.png", noise(40, 60))
     path = write_text(tmp_path / "a.xml", voc(40, 60, (1, 1, 50, 30)))
     with pytest.raises(InputError, match=r"a\.xml: <size> says 40x60 px but a\.png is 60x40 px"):
-        read_annotation(path, image)
+        read_voc_xml(path, image)
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "gb2312", "GB18030", "utf-16", "utf-8-sig", "windows-1252"])
@@ -136,4 +136,4 @@ def test_declared_encodings_are_read(tmp_path, encoding):
     declared = "" if encoding == "utf-8-sig" else f'<?xml version="1.0" encoding="{encoding}"?>'
     path = tmp_path / "a.xml"
     path.write_bytes((declared + voc(60, 40, (1, 1, 5, 5), name=name)).encode(encoding))
-    assert read_annotation(path).boxes[0].name == name
+    assert read_voc_xml(path).boxes[0].name == name

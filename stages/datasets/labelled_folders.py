@@ -1,28 +1,27 @@
 """Data sets sorted into folders of good and defective images: one's own, MVTec AD, VisA, and the casting data set."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from stages.datasets.bad_files import BadFiles
-from stages.datasets.class_folders import LOOKED_FOR, Naming, Place, find_places
+from stages.datasets.bad_files import BadFiles, describe_images
+from stages.datasets.class_folders import LOOKED_FOR, Naming, Place, find_places, no_kind, refused_kinds
 from stages.datasets.images import SourceImage
-from stages.datasets.layout import GOOD, defect_name, describe_images, group_of
-from stages.datasets.marks import Marks
-from stages.datasets.matching import Found, match_annotations, match_masks, twins
-from stages.datasets.pairs import sort_files
-from stages.datasets.polygons import read_polygons
+from stages.datasets.labelme import read_shapes
+from stages.datasets.marks import Marks, with_marks
+from stages.datasets.matching import Found, files_of, match_annotations, match_masks, sort_files, twins
+from stages.datasets.names import GOOD, defect_name, group_of
 from stages.datasets.settings import Dataset
 from stages.datasets.tree import files_below
-from stages.datasets.voc import read_annotation
+from stages.datasets.voc_xml import read_voc_xml
 from stages.runtime.errors import InputError
 
 CASTING = Naming(good=frozenset({"ok_front"}), defective=frozenset({"def_front"}), kinds=False)
 CASTING_LOOKED_FOR = "folders def_front/ and ok_front/, directly or in train/ and test/"
 CASTING_DEFECT = "casting_defect"
 UNNAMED_DEFECT = "defect"  # the kind of images that lie in defective/ itself and have no annotation
-ANNOTATIONS = (".xml", ".json")
+ANNOTATIONS = {".xml": read_voc_xml, ".json": read_shapes}
 
 
 def read_casting(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
@@ -36,21 +35,9 @@ def read_casting(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImag
     base, places = find_places(root, CASTING, CASTING_LOOKED_FOR)
 
     def describe(path: Path, source: str) -> SourceImage:
-        place = places[path]
-        return _labelled(path, source, source, place, CASTING_DEFECT)
+        return _labelled(path, source, source, places[path], CASTING_DEFECT)
 
     return describe_images(places, base, describe, bad)
-
-
-@dataclass(frozen=True)
-class _Beside:
-    """What lies beside the images of a data set: which annotation and mask is whose, and whether there are any."""
-
-    annotation: Found = field(default_factory=dict)
-    mask: Found = field(default_factory=dict)
-    double: Found = field(default_factory=dict)
-    suffix: str | None = None
-    masks: Sequence[Path] = ()
 
 
 def read_folder(root: Path, options: Dataset, bad: BadFiles, keep_parts: bool = True) -> list[SourceImage]:
@@ -85,21 +72,24 @@ def read_folder(root: Path, options: Dataset, bad: BadFiles, keep_parts: bool = 
         if keep_parts and any(part for part, _ in labels):
             bad.remark("the publisher's parts do not count, since train has not both good and defective images")
         places = {path: replace(place, official=None) for path, place in places.items()}
-    bad.remark(_what_folders_mean(places))
-    beside = _look_beside(base, places)
+    bad.remark(_what_folders_mean(places.values()))
+    images, files = list(places), files_below(base)
+    masks = sort_files(files, base, "").masks
+    mask_of, double = match_masks(images, masks, base), twins(images)
+    for folder in refused_kinds(places.values()):
+        if not any(isinstance(mask, Path) and mask.is_relative_to(folder) for mask in mask_of.values()):
+            bad.remark(no_kind(folder, base))
+    suffix, annotation_of = _annotations(base, places, files)
 
     def describe(path: Path, source: str) -> SourceImage:
         place = places[path]
-        found = (beside.double.get(path), beside.annotation.get(path), beside.mask.get(path))
-        for error in found:
-            if isinstance(error, InputError):
-                raise error
+        _, annotation, mask = files_of(path, double, annotation_of, mask_of)
         kind = place.kind and defect_name(place.kind, f"{path}: its folder's name", options.good_names)
         image = _labelled(path, source, group_of(source, options.group_pattern), place, kind)
-        if beside.suffix:
-            image = _with_annotation(image, place, beside, options)
-        if beside.masks:
-            image = _with_mask(image, place, beside)
+        if suffix:
+            image = _with_annotation(image, place, annotation, suffix, options)
+        if masks:
+            image = _with_mask(image, place, mask, masks)
         if not image.defect_class and not image.boxes:
             image = replace(image, defect_class=UNNAMED_DEFECT)
         return image
@@ -111,72 +101,57 @@ def read_folder(root: Path, options: Dataset, bad: BadFiles, keep_parts: bool = 
 read_without_parts = partial(read_folder, keep_parts=False)
 
 
-def _what_folders_mean(places: Mapping[Path, Place]) -> str:
-    good = sorted({place.folder.name for place in places.values() if place.label == "good"})
-    defective = sorted({place.folder.name for place in places.values() if place.label == "defective"})
-    listed = ", ".join(f"{name}/" for name in defective[:10]) + (" ..." if len(defective) > 10 else "")
+def _what_folders_mean(places: Iterable[Place]) -> str:
+    named = {(place.label, place.folder.name) for place in places}
+    good, defective = ([f"{name}/" for said, name in sorted(named) if said == label] for label in ("good", "defective"))
+    listed = ", ".join(defective[:10]) + (" ..." if len(defective) > 10 else "")
     if not good:
         return f"no folder means good (dataset.good_names); defective: {listed}"
-    return f"good: {', '.join(f'{name}/' for name in good)}; defective: {listed}"
+    return f"good: {', '.join(good)}; defective: {listed}"
 
 
-def _look_beside(base: Path, places: Mapping[Path, Place]) -> _Beside:
-    images = list(places)
-    files = files_below(base)
-    masks = sort_files(files, base, "").masks
-    mask_of = match_masks(images, masks, base)
+def _annotations(base: Path, places: dict[Path, Place], files: Sequence[Path]) -> tuple[str | None, Found]:
+    """Return the suffix of the annotations that defective images have, and whose they are; (None, {}) without any."""
     defective = {path for path, place in places.items() if place.label == "defective"}
     found = {
-        suffix: match_annotations(images, [path for path in files if path.suffix.lower() == suffix], base)
+        suffix: match_annotations(list(places), [path for path in files if path.suffix.lower() == suffix], base)[0]
         for suffix in ANNOTATIONS
     }
     used = [suffix for suffix in ANNOTATIONS if defective & found[suffix].keys()]
     if len(used) > 1:
         folder = min(places[path].folder for path in defective)
         raise InputError(f"{folder}: annotated by XML and by JSON; keep one of them")
-    suffix = used[0] if used else None
-    return _Beside(found[suffix] if suffix else {}, mask_of, twins(images), suffix, masks)
+    return (used[0], found[used[0]]) if used else (None, {})
 
 
-def _with_annotation(image: SourceImage, place: Place, beside: _Beside, options: Dataset) -> SourceImage:
-    annotation = beside.annotation.get(image.path)
-    if not isinstance(annotation, Path):
-        if place.label == "defective":
-            missing = image.path.with_name(f"{image.path.stem}{beside.suffix}")
-            raise InputError(f"{missing}: missing, although others in {place.folder.name}/ have one; annotate it, too")
-        marks = Marks(())
-    elif beside.suffix == ".json":
-        marks = read_polygons(annotation, image.path, options)
-    else:
-        marks = read_annotation(annotation, image.path, options)
-    if isinstance(annotation, Path) and bool(marks.boxes) != (place.label == "defective"):
+def _with_annotation(
+    image: SourceImage, place: Place, annotation: Path | None, suffix: str, options: Dataset
+) -> SourceImage:
+    marks = ANNOTATIONS[suffix](annotation, image.path, options) if annotation else Marks(())
+    if annotation is None and place.label == "defective":
+        missing = image.path.with_name(f"{image.path.stem}{suffix}")
+        raise InputError(f"{missing}: missing, although others in {place.folder.name}/ have one; annotate it, too")
+    if annotation and bool(marks.boxes) != (place.label == "defective"):
         problem = "marks defects" if marks.boxes else "marks no defect"
         raise InputError(f"{annotation}: {problem}, but its image lies in {place.folder.name}/; correct one of them")
-    names = {box.name for box in marks.boxes}
+    outlines = suffix == ".json"
     return replace(
-        image,
+        with_marks(image, marks),
         label=None,
-        defect_class=image.defect_class or (names.pop() if len(names) == 1 else ""),
-        boxes=marks.boxes,
-        annotated_shape=marks.shape,
-        polygons=marks.polygons,
-        bitmaps=marks.bitmaps,
-        drawn_on="upright" if beside.suffix == ".json" else None,
-        has_mask=beside.suffix == ".json",
-        annotation=annotation if isinstance(annotation, Path) else None,
+        defect_class=image.defect_class or marks.kind,
+        drawn_on="upright" if outlines else None,
+        has_mask=outlines,
+        annotation=annotation,
     )
 
 
-def _with_mask(image: SourceImage, place: Place, beside: _Beside) -> SourceImage:
-    mask = beside.mask.get(image.path)
+def _with_mask(image: SourceImage, place: Place, mask: Path | None, masks: Sequence[Path]) -> SourceImage:
     if mask is None and place.label == "defective":
         raise InputError(
             f"{image.path}: no mask; every image in {place.folder.name}/ needs one of its name, with or without _mask, "
-            f"in folders called as its own ({len(beside.masks)} masks, like {beside.masks[0]})"
+            f"in folders called as its own ({len(masks)} masks, like {masks[0]})"
         )
-    return replace(
-        image, label=None, mask=mask if isinstance(mask, Path) else None, has_mask=True, polygons=(), bitmaps=()
-    )
+    return replace(image, label=None, mask=mask, has_mask=True, polygons=(), bitmaps=())
 
 
 def _labelled(path: Path, source: str, group: str, place: Place, defect_class: str) -> SourceImage:
@@ -186,8 +161,5 @@ def _labelled(path: Path, source: str, group: str, place: Place, defect_class: s
         group=group,
         defect_class=GOOD if place.label == "good" else defect_class,
         label=place.label,
-        boxes=None,
-        mask=None,
-        has_mask=False,
         official=place.official,
     )

@@ -1,4 +1,4 @@
-"""Shapes as labelme and X-AnyLabeling write them -> outlines and regions in pixels.
+"""Shapes as labelme and X-AnyLabeling write them into JSON -> outlines and regions in pixels.
 
 | shape_type | points | becomes |
 |---|---|---|
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from stages.datasets.images import Bitmap, Box
-from stages.datasets.marks import Corners, bitmap_of, check_inside
+from stages.datasets.images import Bitmap
+from stages.datasets.marks import Corners, check_inside
+from stages.datasets.rasters import bitmap_of
 from stages.runtime.errors import InputError
 
 CIRCLE_ERROR_PX = 1 / 16  # how far the polygon that stands for a circle may lie inside it
@@ -75,8 +76,8 @@ def outlines_of(value: Any, kind: Any, key: str, shape: tuple[int, int], where: 
     return [corners]
 
 
-def region_of(points: Any, mask: Any, name: str, shape: tuple[int, int], where: str) -> tuple[Bitmap, Box]:
-    """Return the region of a shape of kind mask, and the box around it.
+def region_of(points: Any, mask: Any, name: str, shape: tuple[int, int], where: str) -> Bitmap:
+    """Return the region of a shape of kind mask.
 
     Its PNG has the extent of its two corners, which are pixels that belong to it; what is not 0 in it is defect.
 

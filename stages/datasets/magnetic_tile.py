@@ -7,12 +7,11 @@ of one part have six neighbouring N (mostly 10 to 40 apart) and are nearly the s
 import re
 from pathlib import Path
 
-from stages.datasets.bad_files import BadFiles
+from stages.datasets.bad_files import BadFiles, describe_images
 from stages.datasets.images import SourceImage
-from stages.datasets.layout import describe_images, find_one_layout
 from stages.datasets.mask_files import read_mask
 from stages.datasets.settings import Dataset
-from stages.datasets.tree import child_folders, files_below
+from stages.datasets.tree import child_folders, files_below, find_layout, only
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders MT_<Class>/Imgs/ with *.jpg and *.png"
@@ -39,22 +38,32 @@ def read_magnetic_tile(root: Path, options: Dataset, bad: BadFiles) -> list[Sour
     Raises:
         InputError: the layout is missing, it has no images, or an image has no mask.
     """
-    folder = find_one_layout(root, lambda path: bool(_classes(path)), LOOKED_FOR)
-    paths = [
-        path
-        for class_folder in _classes(folder)
-        for path in files_below(class_folder / "Imgs", frozenset({".jpg", ".jpeg"}))
-    ]
+    folder = only(find_layout(root, lambda path: bool(_classes(path)), LOOKED_FOR), root, LOOKED_FOR)
+    suffixes = frozenset({".jpg", ".jpeg"})
+    paths = [path for kind in _classes(folder) for path in files_below(kind / "Imgs", suffixes)]
     if not paths:
         raise InputError(f"{folder}: no images in MT_<Class>/Imgs/*.jpg; check dataset.root")
     groups = _groups(paths, folder)
-    empty = [path for path in paths if _is_known_empty(path, folder)]
+    empty = {path: path.relative_to(folder).as_posix() for path in paths if _is_known_empty(path, folder)}
     bad.leave_out(
-        [path.relative_to(folder).as_posix() for path in empty],
-        "its published mask is empty although it lies in MT_Uneven; draw the mask to use it",
+        list(empty.values()), "its published mask is empty although it lies in MT_Uneven; draw the mask to use it"
     )
-    paths = [path for path in paths if path not in empty]
-    return describe_images(paths, folder, lambda path, source: _source_image(path, source, groups[path]), bad)
+
+    def describe(path: Path, source: str) -> SourceImage:
+        mask = path.with_suffix(".png")
+        if not mask.is_file():
+            raise InputError(f"{mask}: missing; every image needs its mask beside it (all black for a good one)")
+        class_name = path.relative_to(folder).parts[0]
+        return SourceImage(
+            path=path,
+            source=source,
+            group=groups[path],
+            defect_class="good" if class_name == GOOD else class_name.removeprefix("MT_"),
+            mask=mask,
+            has_mask=True,
+        )
+
+    return describe_images([path for path in paths if path not in empty], folder, describe, bad)
 
 
 def _classes(folder: Path) -> list[Path]:
@@ -67,34 +76,11 @@ def _is_known_empty(path: Path, folder: Path) -> bool:
     return known and mask.is_file() and not read_mask(mask).pixels.any()
 
 
-def _source_image(path: Path, source: str, group: str) -> SourceImage:
-    class_name = Path(source).parts[0]
-    mask = path.with_suffix(".png")
-    if not mask.is_file():
-        raise InputError(f"{mask}: missing; every image needs its mask beside it (all black for a good one)")
-    return SourceImage(
-        path=path,
-        source=source,
-        group=group,
-        defect_class="good" if class_name == GOOD else class_name.removeprefix("MT_"),
-        label=None,
-        boxes=None,
-        mask=mask,
-        has_mask=True,
-    )
-
-
 def _groups(paths: list[Path], folder: Path) -> dict[Path, str]:
-    groups = {}
-    numbered = []
-    for path in paths:
-        frame = _FRAME.fullmatch(path.stem)
-        if frame:
-            numbered.append((int(frame.group(1)), path))
-        else:
-            groups[path] = path.relative_to(folder).as_posix()
+    frames = {path: _FRAME.fullmatch(path.stem) for path in paths}
+    groups = {path: path.relative_to(folder).as_posix() for path, frame in frames.items() if not frame}
     first = last = -1
-    for number, path in sorted(numbered):
+    for number, path in sorted((int(frame.group(1)), path) for path, frame in frames.items() if frame):
         if first < 0 or number - last > FRAME_GAP:
             first = number
         last = number

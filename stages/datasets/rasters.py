@@ -1,4 +1,4 @@
-"""Filling outlines: which pixels they mark."""
+"""Regions pixel by pixel: filled outlines, bitmaps, and the run-length codes of COCO."""
 
 from collections.abc import Sequence
 
@@ -48,3 +48,55 @@ def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
             crossings[rows, np.clip(np.ceil(at - 0.5), 0, width).astype(np.int64)] ^= 1
     # Sums may wrap around: their last bit, which alone counts, stays right.
     return (np.cumsum(crossings, axis=1, dtype=np.uint8)[:, :width] & 1).astype(bool)
+
+
+def bitmap_of(mask: np.ndarray, x: int, y: int, name: str) -> Bitmap | None:
+    """Return the region of an H W bool mask that lies at (x, y), as small as it can be; None where it is empty."""
+    if not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    (top, bottom), (left, right) = (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
+    bits = np.packbits(mask[top:bottom, left:right], axis=1).tobytes()
+    return Bitmap(x + left, y + top, right - left, bottom - top, bits, name)
+
+
+def run_lengths(text: str) -> list[int]:
+    """Return the run lengths that COCO's text code stands for.
+
+    Every number (from the fourth on, less the number two before it) is written in pieces of five bits, the lowest
+    first, each with a bit that says whether more follow, as the letter 48 above it.
+
+    Raises:
+        ValueError: a letter is not one of the code's, or the text ends within a number.
+    """
+    lengths: list[int] = []
+    number, shift = 0, 0
+    for letter in text:
+        piece = ord(letter) - 48
+        if not 0 <= piece < 64 or shift > 30:
+            raise ValueError(f"{letter!r} is not in the code")
+        number |= (piece & 31) << shift
+        shift += 5
+        if piece & 32:
+            continue
+        if piece & 16:  # negative
+            number -= 1 << shift
+        lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))
+        number, shift = 0, 0
+    if shift:
+        raise ValueError("ends within a number")
+    return lengths
+
+
+def mask_of_runs(lengths: Sequence[int], height: int, width: int) -> np.ndarray:
+    """Return the mask, H W bool, whose runs of 0 and 1 in turn, column by column and 0 first, have these lengths.
+
+    Raises:
+        ValueError: a length is below 0, or all together are not height x width.
+    """
+    pixels = height * width
+    if any(not 0 <= length <= pixels for length in lengths) or sum(lengths) != pixels:
+        raise ValueError(f"they cover {sum(lengths)} of {pixels} pixels, or one is below 0")
+    runs = np.asarray(lengths, np.int64)
+    values = np.arange(len(runs)) % 2 == 1
+    return np.repeat(values, runs).reshape(width, height).T

@@ -9,23 +9,22 @@ Whatever else a file holds is never used: neither `imagePath`, which may point a
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Bitmap, Box, Polygon, SourceImage, drawn_shape, read_bytes
-from stages.datasets.layout import defect_name, existing, group_of, some_images
-from stages.datasets.marks import Marks, bounds, check_corners, claimed_shape, clip
+from stages.datasets.images import Bitmap, Polygon, SourceImage, drawn_shape
+from stages.datasets.json_shapes import outlines_of, region_of
+from stages.datasets.marks import Marks, claimed_shape, marks_of, polygon_inside
+from stages.datasets.matching import sort_files
+from stages.datasets.names import defect_name
 from stages.datasets.orientation import Frame
-from stages.datasets.pairs import Format, read_pairs, sort_files
+from stages.datasets.pairs import Format, read_pairs
+from stages.datasets.plain_files import load_json
 from stages.datasets.settings import Dataset
-from stages.datasets.shapes import outlines_of, region_of
-from stages.datasets.tree import files_below
-from stages.datasets.truths import AUTO
-from stages.datasets.voc import other_encoding
+from stages.datasets.tree import existing, files_below, some_images
 from stages.runtime.errors import InputError
 
 MAX_JSON_BYTES = 2**25  # labelme puts a copy of the image into the file
@@ -43,9 +42,7 @@ LABELME = {
 GID = {"shapes": "", "label": "category", "points": "segmentation", "kind": "", "width": "", "height": ""}
 
 
-def read_polygon_images(
-    root: Path, options: Dataset, bad: BadFiles, keys: Mapping[str, str] = LABELME
-) -> list[SourceImage]:
+def read_labelme(root: Path, options: Dataset, bad: BadFiles, keys: Mapping[str, str] = LABELME) -> list[SourceImage]:
     """Read images and one JSON file each, anywhere below `root`: exact outlines, and their bounds as boxes.
 
     Groups are made by `dataset.group_pattern`; which JSON is whose, see `stages.datasets.matching`.
@@ -54,21 +51,17 @@ def read_polygon_images(
         InputError: no images below root, or an image's JSON is missing, ambiguous or wrong.
     """
     content = sort_files(files_below(existing(root, LOOKED_FOR)), root, ".json")
-    some_images(list(content.images), root)
+    some_images(content.images, root)
     drawn_on: Frame | None = "upright" if keys is LABELME else None  # labelme shows pictures upright
-    form = Format(".json", partial(_read, keys=keys), True, "a JSON without shapes", drawn_on)
-    return read_pairs(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
+    form = Format(".json", partial(read_shapes, keys=keys), True, "a JSON without shapes", drawn_on)
+    return read_pairs(content, form, options, bad)
 
 
-read_gid = partial(read_polygon_images, keys=GID)
+read_gid = partial(read_labelme, keys=GID)
 
 
-def _read(path: Path, image: Path, options: Dataset, keys: Mapping[str, str]) -> Marks:
-    return read_polygons(path, image, options, keys)
-
-
-def read_polygons(path: Path, image: Path, options: Dataset = AUTO, keys: Mapping[str, str] = LABELME) -> Marks:
-    """Return the outlines of a JSON file; see `stages.datasets.shapes` for the kinds of shape.
+def read_shapes(path: Path, image: Path, options: Dataset, keys: Mapping[str, str] = LABELME) -> Marks:
+    """Return the outlines and regions of a JSON file; see `stages.datasets.json_shapes` for the kinds of shape.
 
     Args:
         path: the JSON file.
@@ -79,53 +72,27 @@ def read_polygons(path: Path, image: Path, options: Dataset = AUTO, keys: Mappin
     Raises:
         InputError: the file is not readable as JSON or too large, or a shape is wrong, of another kind or outside.
     """
-    own = dataclasses.asdict(options.keys)
-    names = {**keys, **{name: key for name, key in own.items() if key is not None}}
+    given = dataclasses.asdict(options.keys)
+    names = {**keys, **{name: key for name, key in given.items() if key is not None}}
     content = load_json(path, MAX_JSON_BYTES)
     claimed = _claimed_shape(content, names, path)
     shape = claimed or drawn_shape(image, options.exif)
-    polygons: list[Polygon] = []
-    bitmaps: list[Bitmap] = []
-    boxes: list[Box] = []
+    defects: list[Polygon | Bitmap] = []
     for number, item in enumerate(_shapes(content, names, path), 1):
         where = f"{path}: shape {number}"
         label = _entry(item, names["label"], where)
         if isinstance(label, bool) or not isinstance(label, str | int):
             raise InputError(f"{where}: {names['label']} is neither text nor a whole number; correct it")
-        name = defect_name(_text(label), f"{where}: {names['label']}", options.good_names)
+        text = label if isinstance(label, str) else str(label) if abs(label) < 10**9 else ""
+        name = defect_name(text, f"{where}: {names['label']}", options.good_names)
         kind = item.get(names["kind"]) if names["kind"] else None
         points = _entry(item, names["points"], where)
         if kind == "mask":
-            bitmap, box = region_of(points, item.get("mask"), name, shape, where)
-            bitmaps.append(bitmap)
-            boxes.append(box)
+            defects.append(region_of(points, item.get("mask"), name, shape, where))
             continue
-        for outline in outlines_of(points, "polygon" if kind is None else kind, names["points"], shape, where):
-            polygons.append(Polygon(clip(outline, shape), name))
-            boxes.append(bounds(polygons[-1]))
-    check_corners(polygons, str(path))
-    return Marks(tuple(boxes), tuple(polygons), tuple(bitmaps), claimed, exact=True)
-
-
-def load_json(path: Path, max_bytes: int) -> Any:
-    """Return the content of a JSON file.
-
-    Raises:
-        InputError: the file cannot be read, is too large, or is not JSON (in which NaN is not a number).
-    """
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is not a number")
-
-    data = read_bytes(path, "annotation", max_bytes)
-    try:
-        return json.loads(data, parse_constant=refuse)
-    except RecursionError:
-        raise InputError(f"{path}: not readable as JSON (nested too deeply); correct or remove it") from None
-    except ValueError as error:  # wrong JSON, wrong encoding, a number of thousands of digits
-        wrong_encoding = isinstance(error, UnicodeDecodeError) and other_encoding(data)
-        reason = wrong_encoding or " ".join(str(error).split())
-        raise InputError(f"{path}: not readable as JSON ({reason}); correct it") from None
+        outlines = outlines_of(points, "polygon" if kind is None else kind, names["points"], shape, where)
+        defects += [polygon_inside(outline, shape, name) for outline in outlines]
+    return marks_of(defects, claimed, str(path))
 
 
 def _shapes(content: Any, names: Mapping[str, str], path: Path) -> list[Any]:
@@ -143,10 +110,6 @@ def _entry(item: Any, key: str, where: str) -> Any:
     if key not in item:
         raise InputError(f"{where} has no {key!r}; correct it, or see dataset.keys for the name")
     return item[key]
-
-
-def _text(label: str | int) -> str:
-    return label if isinstance(label, str) else str(label) if abs(label) < 10**9 else ""
 
 
 def _claimed_shape(content: Any, names: Mapping[str, str], path: Path) -> tuple[int, int] | None:
