@@ -43,7 +43,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             yield temporary
             _take_place(temporary, path)
         finally:
-            _remove(temporary)
+            remove(temporary)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def resumable_folder(path: Path, run: str) -> Iterator[Path]:
     with _alone_at(path):
         for other in path.parent.glob(f".{path.name}.*.part"):
             if other != begun:
-                _remove(other)
+                remove(other)
         begun.mkdir(exist_ok=True)
         yield begun
         _take_place(begun, path)
@@ -76,7 +76,7 @@ def _alone_at(path: Path) -> Iterator[None]:
     """Keep other processes from writing the folder `path`, and set right what a killed one left half done."""
     with disk_errors(path), locked(beside(path, "lock"), f"writing {path}"):
         _put_back(path)
-        _remove(beside(path, "new"))
+        remove(beside(path, "new"))
         yield
 
 
@@ -88,7 +88,7 @@ def _take_place(made: Path, path: Path) -> None:
     if not path.exists():
         temporary.replace(path)
     elif exchange(temporary, path):
-        _remove(temporary)
+        remove(temporary)
     else:
         try:
             path.replace(retired)
@@ -122,10 +122,10 @@ def _put_back(path: Path) -> None:
     retired = beside(path, "old")
     if retired.exists() and not path.exists():
         retired.replace(path)
-    _remove(retired)
+    remove(retired)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a folder if it is there, as far as that is allowed; of a link the link alone."""
     if folder.is_symlink():
         folder.unlink()
