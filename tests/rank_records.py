@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from stages.metrics.pixel_ranking import Histograms
+from stages.metrics.histograms import Histograms
 from stages.metrics.table import PixelHistograms, metrics_of
 from stages.records.files import write_json
 from stages.records.paths import metrics_file, perturb_file, scores_folder
