@@ -21,15 +21,17 @@ def draw(params: Params, model: str) -> str:
     from stages.scoring.tiles import join_tiles
 
     wanted = params.read(Draw)
-    thresholds = [params.value(f"score.{name}_threshold", float) for name in ("intensity", "probability")]
+    intensity_threshold = params.value("score.intensity_threshold", float)
+    threshold = params.value("score.probability_threshold", float)
     maps = open_maps(maps_folder(model))
     tiles = join_tiles(maps, open_tiles(tiles_folder(params.dataset_name)))
     explanations, best = open_explanations(scores_folder(model))
     test = tiles.rows("test")
 
     # tiles that the classifier found, missed and took for defective, under the explanation that validation prefers
-    chosen = test[choose_tiles(tiles.probability[test], tiles.defective[test], thresholds[1], wanted.gallery_tiles)]
-    looked_at = gallery_tiles(**under_explanation(tiles, maps, explanations[best], chosen, *thresholds))
+    chosen = test[choose_tiles(tiles.probability[test], tiles.defective[test], threshold, wanted.gallery_tiles)]
+    seen = under_explanation(tiles, maps, explanations[best], chosen, intensity_threshold, threshold)
+    looked_at = gallery_tiles(**seen)
     discard = f", discard {explanations[best].discard:g}" if maps.family == "vit" else ""
     draw_gallery(plot_file("gallery", model, ".png"), looked_at, f"{model}, {best}{discard}")
 

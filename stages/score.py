@@ -17,12 +17,14 @@ def score(params: Params, model: str) -> str:
     from stages.records.tiles import open_tiles
     from stages.runtime.progress import progress
     from stages.scores.scores import write_scores
-    from stages.scoring import choice, summary, tables, thresholding
+    from stages.scoring import summary, tables
+    from stages.scoring.choice import choose_explanations
     from stages.scoring.classifier import classifier_scores
     from stages.scoring.images import image_histograms
     from stages.scoring.measure import all_scores, measure
     from stages.scoring.methods import grid_truths, methods_of
     from stages.scoring.settings import Score
+    from stages.scoring.thresholding import alarm_levels, by_thresholds, choose_levels
     from stages.scoring.tiles import join_tiles
 
     rule = params.read(Score)
@@ -34,16 +36,16 @@ def score(params: Params, model: str) -> str:
     # validation tiles choose settings and thresholds; test tiles are scored by what was chosen
     validation = measure(methods, tiles, "val", rule, watch=lambda work: progress(work, f"score {model}, validation"))
     val_scores = all_scores(validation)
-    explanations, best = choice.choose_explanations(methods, val_scores, tiles.truths, rule.choose_by)
-    chosen = thresholding.choose_levels(explanations, validation, tiles.truths)
-    alarms = thresholding.alarm_levels(explanations, chosen, tiles.truths, rule)
+    explanations, best = choose_explanations(methods, val_scores, tiles.truths, rule.choose_by)
+    chosen = choose_levels(explanations, validation, tiles.truths)
+    alarms = alarm_levels(explanations, chosen, tiles.truths, rule)
     compared = methods + grid_truths(methods, tiles)
     test = measure(compared, tiles, "test", rule, alarms, lambda work: progress(work, f"score {model}, test"))
     test_scores = all_scores(test)
-    thresholded = thresholding.by_thresholds(explanations, test, chosen, rule)
+    thresholded = by_thresholds(explanations, test, chosen, rule)
 
-    of_truths = summary.explanation_scores(explanations, methods, tiles, test, test_scores, thresholded)
-    explanations = choice.compare_with_controls(explanations, of_truths, rule.choose_by)
+    content = summary.explanation_scores(explanations, methods, tiles, test, test_scores, thresholded, rule)
+    explanations = summary.with_controls(explanations, content)
     settings = tables.setting_lines(methods, {"val": val_scores, "test": test_scores})
     write_csv(plot_file("settings", model, ".csv"), tables.SETTINGS_COLUMNS, settings)
     strata = tables.stratum_lines(explanations, test, tiles)
@@ -57,12 +59,11 @@ def score(params: Params, model: str) -> str:
         explanations,
         best,
         image_histograms(explanations, methods, test, tiles),
-        summary.pooled_scores(of_truths),
+        summary.pooled_scores(content),
     )
-    content = summary.with_controls(of_truths, explanations) | classifier
-    content["good_tiles"] = summary.good_tile_alarms(explanations, tiles, test, rule)
-    write_json(metrics_file("score", model), {model: content})
-    return summary.line(model, maps.family, best, explanations, content)
+    good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
+    write_json(metrics_file("score", model), {model: content | classifier | {"good_tiles": good_tiles}})
+    return summary.line(model, maps.family, best, explanations[best], content, classifier)
 
 
 if __name__ == "__main__":

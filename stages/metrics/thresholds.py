@@ -104,7 +104,7 @@ def choose_thresholds(validation: Levels, truth: str) -> Thresholds:
     if not validation.inside[truth].any():
         return Thresholds(math.nan, math.nan)
     counts = [validation.counts(truth, fraction_levels(validation, fraction)) for fraction in FRACTIONS]
-    ious = [pixel_scores(own)["jaccard"] for own in counts]
+    ious = [pixel_scores(by_fraction)["jaccard"] for by_fraction in counts]
     return Thresholds(best_level(validation, truth), FRACTIONS[int(np.argmax(ious))])
 
 
@@ -159,7 +159,7 @@ def scores_by_threshold(levels: Levels, truth: str) -> list[dict[str, float]]:
     inside, every = levels.inside[truth], levels.every
     both, predicted = (_above(pixels[levels.visible].sum(axis=0)).astype(np.int64) for pixels in (inside, every))
     counts = counts_of(both, predicted, inside.sum(dtype=np.int64), every.sum(dtype=np.int64))
-    return [pixel_scores(own) for own in counts]
+    return [pixel_scores(at_level) for at_level in counts]
 
 
 def best_level(levels: Levels, truth: str) -> float:

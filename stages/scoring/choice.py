@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from stages.metrics.table import SCORES
 from stages.scores.scores import Explanation
@@ -61,8 +59,9 @@ def choose_discards(
     """
     chosen = {}
     for fusion in dict.fromkeys(fusions):
-        own = sorted((place for place, name in enumerate(fusions) if name == fusion), key=lambda place: discards[place])
-        chosen[fusion] = own[best_index([scores[place] for place in own], by)]
+        places = [place for place, name in enumerate(fusions) if name == fusion]
+        places.sort(key=lambda place: discards[place])
+        chosen[fusion] = places[best_index([scores[place] for place in places], by)]
     return chosen
 
 
@@ -70,27 +69,6 @@ def best_index(scores: Sequence[Mapping[str, float]], by: str) -> int:
     """Return the index of the highest `by`; NaN loses to every number, ties and all-NaN go to the first."""
     values = [-math.inf if math.isnan(score[by]) else score[by] for score in scores]
     return values.index(max(values))
-
-
-def compare_with_controls(
-    explanations: Mapping[str, Explanation], content: Mapping[str, Mapping[str, Mapping[str, Any]]], by: str
-) -> dict[str, Explanation]:
-    """Return the explanations with `beats_controls` by truth: None for a control.
-
-    Args:
-        content: truth -> explanation -> its scores on test tiles.
-        by: the score that is compared, higher is better.
-    """
-    controls = {name: own.method for name, own in explanations.items() if own.control}
-
-    def compared(name: str, explanation: Explanation) -> Explanation:
-        beats: dict[str, bool | None] = {}
-        for truth, named in content.items():
-            scores = {other: own[by] for other, own in named.items()}
-            beats[truth] = None if explanation.control else beats_controls(name, explanation.method, scores, controls)
-        return replace(explanation, beats_controls=beats)
-
-    return {name: compared(name, explanation) for name, explanation in explanations.items()}
 
 
 def beats_controls(name: str, method: str, scores: Mapping[str, float], controls: Mapping[str, str]) -> bool | None:

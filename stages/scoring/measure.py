@@ -152,18 +152,19 @@ def all_scores(measured: Mapping[str, Measured]) -> AllScores:
         measured: name of a method -> what was measured of it.
     """
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for method, own in measured.items():
-        for truth in own.counts:
-            settings = found[method, truth] = [own.scores(truth, setting) for setting in range(own.constant.shape[1])]
-            for name, metric in metrics_of(PixelHistograms).items() if own.frames else ():
-                for scores, value in zip(settings, metric.of(own.histograms[truth, metric.scale]), strict=True):
+    for method, tiles in measured.items():
+        for truth in tiles.counts:
+            settings = [tiles.scores(truth, setting) for setting in range(tiles.constant.shape[1])]
+            found[method, truth] = settings
+            for name, metric in metrics_of(PixelHistograms).items() if tiles.frames else ():
+                for scores, value in zip(settings, metric.of(tiles.histograms[truth, metric.scale]), strict=True):
                     scores[name] = float(value)
     return found
 
 
 def frames_of(heatmaps: Iterable[Floats]) -> list[Frame]:
     """Return the frame of each of S settings over pieces of maps, (n, S, h, w) each."""
-    pieces = [(own.min(axis=(2, 3)), np.median(own, axis=(2, 3)), own.max(axis=(2, 3))) for own in heatmaps]
+    pieces = [(maps.min(axis=(2, 3)), np.median(maps, axis=(2, 3)), maps.max(axis=(2, 3))) for maps in heatmaps]
     low, middle, high = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return [Frame.of(low[:, setting], middle[:, setting], high[:, setting]) for setting in range(low.shape[1])]
 

@@ -90,7 +90,7 @@ def grid_truths(methods: Sequence[Method], tiles: ScoredTiles) -> list[Method]:
         for piece in chunks(tiles.rows("test")):
             for kind, truth in tiles.truth(piece).items():
                 heatmaps[kind][piece] = grid_truth(truth, *like.grid, like.cell_px, like.offset_px)
-        found += [_in_memory(grid_truth_name(like, kind), own, like, sure, (kind,)) for kind, own in heatmaps.items()]
+        found += [_in_memory(grid_truth_name(like, kind), maps, like, sure, (kind,)) for kind, maps in heatmaps.items()]
     return found
 
 

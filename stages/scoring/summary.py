@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stages.metrics.false_alarms import false_alarms
 from stages.metrics.table import PixelHistograms, metrics_of
 from stages.scores.scores import Explanation
+from stages.scoring.choice import beats_controls
 from stages.scoring.measure import AllScores, Measured, defined_mean
 from stages.scoring.methods import Method, grid_truth_name
 from stages.scoring.settings import Score
 from stages.scoring.thresholding import Thresholded
 from stages.scoring.tiles import ScoredTiles
 
+Content = dict[str, dict[str, dict[str, Any]]]  # truth -> explanation -> name -> score
 OF_GRID_TRUTH = ("f1", "tile_average_precision", "pixel_average_precision", "aupro")
 
 
@@ -23,7 +26,8 @@ def explanation_scores(
     test: Mapping[str, Measured],
     scores: AllScores,
     thresholded: Mapping[tuple[str, str], Thresholded],
-) -> dict[str, dict[str, dict[str, Any]]]:
+    rule: Score,
+) -> Content:
     """Return truth -> explanation -> its scores on test tiles.
 
     Args:
@@ -31,24 +35,29 @@ def explanation_scores(
     """
     defective = tiles.defective[tiles.rows("test")]
     of_name = {method.name: method for method in methods}
-    content: dict[str, dict[str, dict[str, Any]]] = {truth: {} for truth in tiles.truths}
+    content: Content = {truth: {} for truth in tiles.truths}
     for truth, name in thresholded:
         explanation, measured = explanations[name], test[explanations[name].method]
-        own = scores[explanation.method, truth][explanation.setting]
+        own_scores = scores[explanation.method, truth][explanation.setting]
         (of_grid,) = scores[grid_truth_name(of_name[explanation.method], truth), truth]
         counts = measured.counts[truth][defective, explanation.setting]
         area = (counts[:, 0] + counts[:, 2]) / tiles.px**2
         content[truth][name] = {
             "area": defined_mean(area[area > 0]),
             "discard": explanation.discard,
-            **own,
+            **own_scores,
             "thresholds": thresholded[truth, name].scores,
-            "of_grid_truth": fractions_of(own, of_grid),
+            "of_grid_truth": fractions_of(own_scores, of_grid),
             "undefined": {
                 "empty_truths": int((area == 0).sum()),
                 "constant_maps": int(measured.constant[defective, explanation.setting].sum()),
             },
         }
+    controls = {name: explanation.method for name, explanation in explanations.items() if explanation.control}
+    for named in content.values():
+        compared = {name: scores[rule.choose_by] for name, scores in named.items()}
+        for name in named.keys() - controls.keys():
+            named[name]["beats_controls"] = beats_controls(name, explanations[name].method, compared, controls)
     return content
 
 
@@ -69,22 +78,17 @@ def good_tile_alarms(
     return content
 
 
-def with_controls(
-    content: Mapping[str, Mapping[str, Mapping[str, Any]]], explanations: Mapping[str, Explanation]
-) -> dict[str, Any]:
-    """Return the content with `beats_controls` of every explanation that is no control."""
+def with_controls(explanations: Mapping[str, Explanation], content: Content) -> dict[str, Explanation]:
+    """Return the explanations with `beats_controls` by truth, as the content of `explanation_scores` has it."""
     return {
-        truth: {
-            name: {**scores}
-            if explanations[name].control
-            else {**scores, "beats_controls": explanations[name].beats_controls[truth]}
-            for name, scores in named.items()
-        }
-        for truth, named in content.items()
+        name: replace(
+            explanation, beats_controls={truth: named[name].get("beats_controls") for truth, named in content.items()}
+        )
+        for name, explanation in explanations.items()
     }
 
 
-def pooled_scores(content: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, dict[str, float]]]:
+def pooled_scores(content: Content) -> dict[str, dict[str, dict[str, float]]]:
     """Return truth -> explanation -> those scores that histograms of all pixels gave."""
     metrics = metrics_of(PixelHistograms)
     return {
@@ -102,18 +106,19 @@ def fractions_of(scores: Mapping[str, float], grid_truth: Mapping[str, float]) -
 
 
 def line(
-    model: str, family: str, best: str, explanations: Mapping[str, Explanation], content: Mapping[str, Any]
+    model: str, family: str, best: str, explanation: Explanation, content: Content, classifier: Mapping[str, Any]
 ) -> str:
     """Return what the score stage prints: the classifier, and the best explanation against every truth."""
-    explanation, classification = explanations[best], content["classification"]
+    classification = classifier["classification"]
     quality = f"average precision {classification['average_precision']:.3f}"
-    if "multiclass" in content:
-        quality = f"accuracy {content['multiclass']['accuracy']:.4f} of {len(content['multiclass']['recall'])} classes"
+    if "multiclass" in classifier:
+        of_classes = classifier["multiclass"]
+        quality = f"accuracy {of_classes['accuracy']:.4f} of {len(of_classes['recall'])} classes"
     phrases = [f"{quality} on {classification['tiles']} test tiles"]
-    for truth, beats in explanation.beats_controls.items():
-        scores = content[truth][best]
+    for truth, named in content.items():
+        scores = named[best]
         phrases.append(f"against {truth} f1 {scores['f1']:.3f}, pointing game {scores['pointing_game']:.3f}")
-        if beats is False:
+        if scores["beats_controls"] is False:
             phrases.append("DOES NOT BEAT ITS CONTROLS")
     discard = f", discard {explanation.discard:g}" if family == "vit" else ""
     return f"score {model}, {best}{discard}: " + "; ".join(phrases)

@@ -33,9 +33,9 @@ def setting_lines(methods: Sequence[Method], scores: Mapping[str, AllScores]) ->
     """
     for method in methods:
         for truth in method.truths:
-            for split, own in scores.items():
+            for split, of_split in scores.items():
                 for fusion, discard, values in zip(
-                    method.fusions, method.discards, own[method.name, truth], strict=True
+                    method.fusions, method.discards, of_split[method.name, truth], strict=True
                 ):
                     label = fusion if method.own else explanation_name(method.name, fusion)
                     yield from ((truth, split, label, discard, metric, value) for metric, value in values.items())
@@ -61,14 +61,14 @@ def stratum_lines(
 
 def threshold_lines(thresholded: Mapping[tuple[str, str], Thresholded], chosen: Chosen, rule: Score) -> Iterator[Line]:
     """Yield the scores of test tiles at every few thresholds, and where two rules put theirs; none of controls."""
-    for (truth, name), own in thresholded.items():
+    for (truth, name), explained in thresholded.items():
         rules = {"thesis": math.floor(rule.intensity_threshold)}
         level = chosen[truth, name].level
         rules |= {} if math.isnan(level) else {"validation": int(level)}
-        points = [(threshold, "") for threshold in range(0, len(own.curve), THRESHOLD_STEP)]
-        points += [(threshold, of) for of, threshold in rules.items() if threshold < len(own.curve)]
+        points = [(threshold, "") for threshold in range(0, len(explained.curve), THRESHOLD_STEP)]
+        points += [(threshold, of) for of, threshold in rules.items() if threshold < len(explained.curve)]
         for threshold, of in sorted(points):
-            yield truth, name, threshold, of, *(own.curve[threshold][score] for score in THRESHOLD_SCORES)
+            yield truth, name, threshold, of, *(explained.curve[threshold][score] for score in THRESHOLD_SCORES)
 
 
 def tile_table(
@@ -82,11 +82,11 @@ def tile_table(
     Columns: pixel counts by the thesis' rule and at the threshold of validation, and the scores of single tiles.
     """
     parts = []
-    for (truth, name), own in thresholded.items():
+    for (truth, name), by_rules in thresholded.items():
         measured, setting = test[explanations[name].method], explanations[name].setting
         columns: dict[str, NDArray] = dict(zip(COUNTS, measured.counts[truth][:, setting].T, strict=True))
         columns |= {metric: values[:, setting] for metric, values in measured.means[truth].items()}
-        columns |= dict(zip((VALIDATION + count for count in COUNTS), own.counts.T, strict=True))
+        columns |= dict(zip((VALIDATION + count for count in COUNTS), by_rules.counts.T, strict=True))
         ids = tiles.test_index["tile_id"].to_numpy()
         parts.append(pd.DataFrame(columns).assign(truth=truth, row=name, tile_id=ids))
     return pd.concat(parts) if parts else None

@@ -34,7 +34,7 @@ def choose_levels(
     explanations: Mapping[str, Explanation], validation: Mapping[str, Measured], truths: Sequence[str]
 ) -> Chosen:
     """Choose thresholds for every explanation and truth on validation tiles."""
-    levels = {name: validation[own.method].levels(own.setting) for name, own in explanations.items()}
+    levels = {name: validation[each.method].levels(each.setting) for name, each in explanations.items()}
     return {(truth, name): choose_thresholds(levels[name], truth) for name in explanations for truth in truths}
 
 
@@ -59,9 +59,8 @@ def by_thresholds(
     for name, explanation in explanations.items():
         levels = test[explanation.method].levels(explanation.setting)
         for truth in levels.inside:
-            own = chosen[truth, name]
-            rules = apply_rules(levels, truth, own, math.floor(rule.intensity_threshold))
+            rules = apply_rules(levels, truth, chosen[truth, name], math.floor(rule.intensity_threshold))
             curve = [] if explanation.control else scores_by_threshold(levels, truth)
-            scores = threshold_scores(levels, truth, own, rules)
+            scores = threshold_scores(levels, truth, chosen[truth, name], rules)
             found[truth, name] = Thresholded(scores, rules["validation"], curve)
     return found
