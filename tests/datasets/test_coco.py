@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from stages.datasets.rasters import fill
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.coco import read_coco
 from stages.datasets.images import Box, Polygon
+from stages.datasets.rasters import fill
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import noise, read, write_pixels, write_text
 from tests.datasets.test_runs import encode

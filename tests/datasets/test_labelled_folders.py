@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from stages.datasets.labelled_folders import read_folder
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box
+from stages.datasets.labelled_folders import read_folder
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import labelme, noise, read, voc, write_own, write_pixels, write_text
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from stages.datasets.magnetic_tile import read_magnetic_tile
 
+from stages.datasets.magnetic_tile import read_magnetic_tile
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import read, write_magnetic
 
