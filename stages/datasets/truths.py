@@ -14,7 +14,7 @@ import numpy as np
 from stages.datasets.images import Box, SourceImage, open_image
 from stages.datasets.mask_files import read_derived, read_mask
 from stages.datasets.names import GOOD
-from stages.datasets.orientation import Frame, stored_shape, upright, upright_point
+from stages.datasets.orientation import stored_shape, upright, upright_point
 from stages.datasets.rasters import fill
 from stages.datasets.settings import Dataset
 from stages.records.shards import BOXES, EXACT
@@ -62,8 +62,8 @@ def read_annotated(image: SourceImage, options: Dataset = AUTO) -> Annotated:
     _check_size(image, shape, orientation)
     boxes, truths = image.boxes, {}
     if boxes:
-        drawn = _frame(image, shape, orientation, options, image.annotated_shape)
-        boxes = tuple(_turned(box, shape, orientation if drawn == "stored" else 1) for box in boxes)
+        turn = _turn(image, shape, orientation, options, image.annotated_shape)
+        boxes = tuple(_turned(box, shape, turn) for box in boxes)
     if boxes is not None:
         truths[BOXES] = np.zeros(shape, bool)
         for box in boxes:
@@ -100,8 +100,8 @@ def _read_mask(
     if not mask.pixels.any():
         return np.zeros(shape, bool), None, reading
     found = (mask.pixels.shape[0], mask.pixels.shape[1])
-    drawn = _frame(replace(image, drawn_on=None), shape, orientation, options, found)
-    return upright(mask.pixels, orientation if drawn == "stored" else 1), None, reading
+    turn = _turn(replace(image, drawn_on=None), shape, orientation, options, found)
+    return upright(mask.pixels, turn), None, reading
 
 
 def _outlined(image: SourceImage, shape: tuple[int, int], orientation: int, options: Dataset) -> dict[str, np.ndarray]:
@@ -109,33 +109,39 @@ def _outlined(image: SourceImage, shape: tuple[int, int], orientation: int, opti
     names = sorted({polygon.name for polygon in image.polygons} | {bitmap.name for bitmap in image.bitmaps})
     if not names:
         return {}
-    drawn = _frame(image, shape, orientation, options, image.annotated_shape)
-    height, width = shape if drawn == "upright" else stored_shape(shape, orientation)
+    turn = _turn(image, shape, orientation, options, image.annotated_shape)
+    height, width = stored_shape(shape, turn)
     kinds = {}
     for name in names:
         outlines = [polygon.corners for polygon in image.polygons if polygon.name == name]
         filled = fill(outlines, height, width, [bitmap for bitmap in image.bitmaps if bitmap.name == name])
-        kinds[name] = upright(filled, orientation if drawn == "stored" else 1)
+        kinds[name] = upright(filled, turn)
     return kinds
 
 
-def _frame(
+def _turn(
     image: SourceImage,
     shape: tuple[int, int],
     orientation: int,
     options: Dataset,
     claimed: tuple[int, int] | None,
-) -> Frame:
-    """Return what an annotation of the (height, width) `claimed` was drawn on; `shape`: of the upright picture."""
-    stored = stored_shape(shape, orientation)
+) -> int:
+    """Return the orientation by which an annotation has to be turned: 1 where it was drawn on the upright picture.
+
+    Args:
+        image: the image that is annotated.
+        shape: (height, width) of the upright picture.
+        orientation: by which the picture was turned.
+        options: `dataset.exif`.
+        claimed: (height, width) of the picture that the annotation was drawn on, where it says so.
+    """
     if orientation == 1:
-        return "upright"
-    if claimed is not None and shape != stored:
-        return "upright" if claimed == shape else "stored"
-    if options.exif != "auto":
-        return options.exif
-    if image.drawn_on is not None:
-        return image.drawn_on
+        return 1
+    if claimed is not None and shape != stored_shape(shape, orientation):
+        return 1 if claimed == shape else orientation
+    drawn_on = image.drawn_on if options.exif == "auto" else options.exif
+    if drawn_on:
+        return 1 if drawn_on == "upright" else orientation
     raise InputError(
         f"{image.path}: an EXIF tag turns this picture (orientation {orientation}), and nothing says whether its "
         "annotation was drawn on the upright picture; set dataset.exif to upright or stored, or save it without the tag"

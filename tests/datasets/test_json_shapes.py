@@ -11,6 +11,7 @@ import pytest
 from stages.datasets.images import Bitmap, Box
 from stages.datasets.labelme import read_labelme, read_shapes
 from stages.datasets.rasters import fill
+from stages.datasets.truths import AUTO
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import labelme, noise, read, write_pixels, write_text
 
@@ -47,7 +48,7 @@ def test_a_mask_of_more_than_it_needs_has_a_tight_box(tmp_path):
     mask = np.zeros((20, 30), bool)
     mask[4, 5:7] = True
     write_mask(tmp_path, png(mask), [[0.0, 0.0], [29.0, 19.0]])
-    marks = read_shapes(tmp_path / "a.json", tmp_path / "a.png")
+    marks = read_shapes(tmp_path / "a.json", tmp_path / "a.png", AUTO)
     assert marks.boxes == (Box(5, 4, 7, 5, "pit"),)
     assert marks.bitmaps == (Bitmap(5, 4, 2, 1, b"\xc0", "pit"),)
 
@@ -80,7 +81,7 @@ def test_a_wrong_mask_is_refused(tmp_path, case):
 
 def boxes_of(tmp_path, kind, points):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
-    return read_shapes(write_text(tmp_path / "a.json", labelme(20, 30, ("pit", kind, points))), image).boxes
+    return read_shapes(write_text(tmp_path / "a.json", labelme(20, 30, ("pit", kind, points))), image, AUTO).boxes
 
 
 @pytest.mark.parametrize("kind", ["rectangle", "rotation", "quadrilateral", "oriented_rectangle"])
@@ -94,7 +95,7 @@ def test_a_rotated_box_is_filled_as_it_stands(tmp_path):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
     path = write_text(tmp_path / "a.json", labelme(20, 30, ("pit", "rotation", diamond)))
     ys, xs = np.mgrid[:20, :30] + 0.5
-    truth = fill([polygon.corners for polygon in read_shapes(path, image).polygons], 20, 30)
+    truth = fill([polygon.corners for polygon in read_shapes(path, image, AUTO).polygons], 20, 30)
     distance = abs(xs - 10) + abs(ys - 10)
     assert truth[distance < 8].all() and not truth[distance > 8].any()
 
@@ -116,11 +117,11 @@ def test_a_shape_without_kind_is_a_polygon(tmp_path):
         text = labelme(20, 30, ("pit", "polygon", FOUR))
         text = text.replace('"polygon"', kind) if kind else text.replace('"shape_type": "polygon", ', "")
         image = write_pixels(tmp_path / "a.png", noise(20, 30))
-        assert len(read_shapes(write_text(tmp_path / "a.json", text), image).polygons) == 1
+        assert len(read_shapes(write_text(tmp_path / "a.json", text), image, AUTO).polygons) == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
 def test_encodings_of_unicode_are_read(tmp_path, encoding):
     image = write_pixels(tmp_path / "a.png", noise(20, 30))
     (tmp_path / "a.json").write_bytes(labelme(20, 30, ("划\u3000痕", "polygon", FOUR)).encode(encoding))
-    assert read_shapes(tmp_path / "a.json", image).boxes[0].name == "划\u3000痕"
+    assert read_shapes(tmp_path / "a.json", image, AUTO).boxes[0].name == "划\u3000痕"

@@ -15,6 +15,7 @@ from stages.datasets.labelme import GID, read_gid, read_labelme, read_shapes
 from stages.datasets.marks import bounds
 from stages.datasets.rasters import fill
 from stages.datasets.settings import AnnotationKeys, Dataset
+from stages.datasets.truths import AUTO
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import labelme, noise, read, write_pixels, write_text
 
@@ -178,7 +179,7 @@ def test_a_defect_of_two_outlines(tmp_path):
     write_pixels(tmp_path / "g.jpg", noise(20, 30))
     parts = [[1, 1, 5, 1, 5, 5], [10, 10, 15, 10, 15, 15]]
     write_text(tmp_path / "g.json", json.dumps([{"category": 1, "segmentation": parts}]))
-    found = read_shapes(tmp_path / "g.json", tmp_path / "g.jpg", keys=GID)
+    found = read_shapes(tmp_path / "g.json", tmp_path / "g.jpg", AUTO, GID)
     assert [polygon.corners[0] for polygon in found.polygons] == [(1.0, 1.0), (10.0, 10.0)]
     assert found.shape is None
 
