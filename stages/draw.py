@@ -20,7 +20,7 @@ from stages.records.tiles import Tiles, open_tiles
 from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
-from stages.scores.scores import open_rows
+from stages.scores.scores import open_explanations
 
 Rows = NDArray[np.intp]
 
@@ -40,7 +40,7 @@ def draw(params: Params, model: str) -> str:
 
 def _gallery(params: Params, model: str, maps: Maps, tiles: Tiles, positions: Rows, test: Rows) -> int:
     """Draw what the chosen explanation shows of tiles that the classifier found, missed and took for defective."""
-    described, best = open_rows(scores_folder(model))
+    described, best = open_explanations(scores_folder(model))
     intensity_threshold = params.value("score.intensity_threshold", float)
     own, setting = maps.methods[described[best].method], described[best].setting
     # a model of defects alone knows no good tile: its logit is undefined, every tile counts as defective

@@ -27,7 +27,7 @@ from stages.runtime.command import run_model_stage
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
 from stages.runtime.progress import progress
-from stages.scores.scores import ImageHistograms, Row, write_scores
+from stages.scores.scores import Explanation, ImageHistograms, write_scores
 from stages.scoring.explanations import RANDOMISED, Source, area_terciles, row_name
 from stages.scoring.localisation import SCORES
 from stages.scoring.measuring import SPLITS, Ground, Measured, image_histograms, measure_sources
@@ -182,7 +182,7 @@ def _write_scores(
         for (truth, name), own in columns.items()
     ]
     described = {
-        name: Row(
+        name: Explanation(
             row.source.method,
             row.source.fusions[row.setting],
             row.source.discards[row.setting],
