@@ -7,8 +7,8 @@ All stages come after it, but for its result none runs again: it is the same for
 from stages.boards.settings import Boards
 from stages.datasets.settings import Dataset
 from stages.datasets.sources import find_source
-from stages.explainers.methods import refuse_methods
-from stages.explainers.settings import Explain, Time
+from stages.explainers.methods import Explain, refuse_methods
+from stages.explainers.settings import Time
 from stages.faithfulness.settings import Perturb
 from stages.figures.settings import Draw
 from stages.metrics.table import METRICS

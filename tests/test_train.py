@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from stages.explain import explain
-from stages.explainers.methods import METHODS
-from stages.explainers.settings import Explain, Methods, Time
+from stages.explainers.methods import METHODS, Explain
+from stages.explainers.settings import Methods, Time
 from stages.heatmaps.maps import open_maps
 from stages.models.batches import to_images
 from stages.models.settings import Model
