@@ -75,6 +75,7 @@ def metrics_file(stage: str, model: str) -> Path:
 TILE_METRICS = Path("metrics/tile.json")
 SPLIT_METRICS = Path("metrics/split.json")
 RANK_METRICS = Path("metrics/rank.json")
+RANKING = Path("data/ranking/ranking.json")  # the record that the report is made from
 
 
 def plot_file(kind: str, model: str, suffix: str) -> Path:
