@@ -9,7 +9,6 @@ The numbers are in the CSV files of this folder:
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,17 +19,7 @@ HERE = Path(__file__).parent
 Rows = Mapping[str, Mapping[str, Any]]  # row -> heading -> value
 Metrics = Mapping[str, Mapping[str, Any]]  # model -> its part of metrics/<stage>/<model>.json
 
-
-@dataclass(frozen=True)
-class Ours:
-    """Our rows in the shape of each kind of table; a heading that we did not measure is left out."""
-
-    heatmaps: Rows  # the headings of table 3.4
-    classifiers: Rows  # Accuracy, %; Precision, %; Recall, %
-    times: Rows  # forward and names of methods: "mean ± standard deviation" in milliseconds
-
-
-TABLES = {  # file -> data set (None: its column says), which of ours, caption
+TABLES = {  # file -> data set (None: its column says), which of our rows stand beside it, caption
     "thesis_table_3_4": ("pcb", "heatmaps", "Table 3.4 of the thesis: heatmaps against boxes, tiles of 224 px"),
     "thesis_table_3_6": ("gid", "heatmaps", "Table 3.6 of the thesis: heatmaps against boxes, tiles of 224 px"),
     "paper_table_1": (None, "classifiers", "Table 1 of the paper: classifiers"),
@@ -62,21 +51,24 @@ def section(
     scores = metrics("score")
     explanations = [row["explanation"] for row in ranking()["standings"] if row["truth"] == "boxes"]
     heatmaps = heatmap_rows(explanations, scores, headings)
-    ours = Ours(heatmaps, classifier_rows(scores), time_rows(metrics("time")))
+    ours = {"heatmaps": heatmaps, "classifiers": classifier_rows(scores), "times": time_rows(metrics("time"))}
     return "\n".join(table(caption, rows) for caption, rows in published_tables(data_set, ours).items())
 
 
-def published_tables(data_set: str, ours: Ours) -> dict[str, Rows]:
+def published_tables(data_set: str, ours: Mapping[str, Rows]) -> dict[str, Rows]:
     """Return caption -> rows of each printed table.
 
     Our row stands after the printed one of the same name, others last.
+
+    Args:
+        ours: heatmaps, classifiers and times -> our rows; a heading that we did not measure is left out.
     """
     tables: dict[str, Rows] = {}
     for file, (_, kind, caption) in TABLES.items():
         printed = {model: values for name, model, values in _lines(file) if name == data_set}
         if printed:
             study = f"the {file.split('_')[0]}"
-            measured: Rows = getattr(ours, kind)
+            measured = ours[kind]
             tables[caption] = {
                 f"{model}, {source}": values[model]
                 for model in dict.fromkeys((*printed, *measured))
