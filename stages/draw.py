@@ -11,9 +11,9 @@ from stages.runtime.params import Params
 
 def draw(params: Params, model: str) -> str:
     """Draw both pictures of a model; return the line to print."""
-    from stages.figures.gallery import choose_tiles, draw_gallery, gallery_tiles
-    from stages.figures.methods import MethodHeatmap, choose_rows, draw_methods, methods_rows
+    from stages.figures import gallery, methods, which_tiles
     from stages.figures.settings import Draw
+    from stages.figures.tile_pictures import TilePictures
     from stages.heatmaps.maps import open_maps
     from stages.records.tiles import open_tiles
     from stages.scores.scores import open_explanations
@@ -27,25 +27,25 @@ def draw(params: Params, model: str) -> str:
     tiles = join_tiles(maps, open_tiles(tiles_folder(params.dataset_name)))
     explanations, best = open_explanations(scores_folder(model))
     test = tiles.rows("test")
+    probability, defective = tiles.probability[test], tiles.defective[test]
 
     # tiles that the classifier found, missed and took for defective, under the explanation that validation prefers
-    chosen = test[choose_tiles(tiles.probability[test], tiles.defective[test], threshold, wanted.gallery_tiles)]
-    seen = under_explanation(tiles, maps, explanations[best], chosen, intensity_threshold, threshold)
-    looked_at = gallery_tiles(**seen)
+    shown = test[which_tiles.choose_gallery_tiles(probability, defective, threshold, wanted.gallery_tiles)]
+    pictures = TilePictures(tiles.images(shown), tiles.truth(shown))
+    seen = under_explanation(tiles, maps, explanations[best], shown, intensity_threshold, threshold)
+    content = gallery.Gallery(pictures, *seen, tiles.probability[shown], tiles.defective[shown], threshold)
     discard = f", discard {explanations[best].discard:g}" if maps.family == "vit" else ""
-    draw_gallery(plot_file("gallery", model, ".png"), looked_at, f"{model}, {best}{discard}")
+    gallery.draw_gallery(plot_file("gallery", model, ".png"), content, f"{model}, {best}{discard}")
 
     # the first heatmap of every method
-    places, label = choose_rows(tiles.defective[test], wanted.methods_tiles)
-    chosen = test[places]
+    chosen, label = which_tiles.choose_methods_tiles(defective, wanted.methods_tiles)
+    compared = TilePictures(tiles.images(test[chosen]), tiles.truth(test[chosen]))
     heatmaps = {
-        title: [MethodHeatmap(cells, cell_px, offset_px) for cells in native]
-        for title, (native, cell_px, offset_px) in first_heatmaps(tiles, maps, chosen).items()
+        title: methods.MethodHeatmaps(*cells) for title, cells in first_heatmaps(tiles, maps, test[chosen]).items()
     }
-    compared = methods_rows(tiles.images(chosen), tiles.truth(chosen), heatmaps)
     title = f"{model}: explanation methods on {label} test tiles"
-    draw_methods(plot_file("methods", model, ".png"), compared, title)
-    return f"draw {model}: {len(looked_at)} test tiles in the gallery, {len(compared)} by every method"
+    methods.draw_methods(plot_file("methods", model, ".png"), compared, heatmaps, title)
+    return f"draw {model}: {len(pictures)} test tiles in the gallery, {len(compared)} by every method"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Stage draw on a tiny data set, heatmaps and scores on disk, in the format that tile, explain and score write."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stages import draw as stage
-from stages.figures import gallery, methods
+from stages.figures.gallery import Gallery
 from stages.figures.settings import Draw
 from stages.records.paths import maps_folder, plot_file, tiles_folder
 from stages.runtime.errors import InputError
@@ -33,15 +32,22 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the stage hands over to be drawn: name of the picture -> (rows, title)."""
+    """What the stage hands over to be drawn: gallery -> (content, title), methods -> (tiles, heatmaps, title)."""
     handed: dict[str, Any] = {}
 
-    def keep(name: str) -> Callable[..., None]:
-        return lambda path, rows, title: handed.update({name: (rows, title)})
+    def keep_gallery(path: Path, gallery: Gallery, title: str) -> None:
+        handed["gallery"] = (gallery, title)
 
-    for name, module in (("gallery", gallery), ("methods", methods)):
-        monkeypatch.setattr(module, f"draw_{name}", keep(name))
+    def keep_methods(path: Path, *content: Any) -> None:
+        handed["methods"] = content
+
+    monkeypatch.setattr("stages.figures.gallery.draw_gallery", keep_gallery)
+    monkeypatch.setattr("stages.figures.methods.draw_methods", keep_methods)
     return handed
+
+
+def answers(gallery: Gallery) -> list[str]:
+    return [gallery.answer(row) for row in range(len(gallery.tiles))]
 
 
 def scored(params: Params, model: str, **maps: Any) -> Params:
@@ -69,18 +75,17 @@ def test_the_gallery_shows_test_tiles_under_the_chosen_setting(params: Params, d
     described["best"] = "rollout_max"  # for which validation chose 0.9, wrong on test tiles
     Path("data/scores/vit/rows.json").write_text(json.dumps(described))
     stage.draw(params, "vit")
-    rows, title = drawn["gallery"]
+    gallery, title = drawn["gallery"]
     assert title == "vit, rollout_max, discard 0.9"
     # test tiles 4 to 7: found twice, a false alarm, a good one; the most certain of the found first
-    assert [row.verdict for row in rows] == ["found", "found", "false alarm", "correct"]
-    assert [row.probability for row in rows] == pytest.approx([0.953, 0.881, 0.731, 0.047], abs=1e-3)
-    assert [dict(row.hits) for row in rows[:2]] == [{"boxes": False, "exact": False}] * 2
-    for row in rows:
-        assert (row.heatmap.round() == corner(3)).all()  # lower right
-        assert (row.prediction == (corner(3) & row.predicted_defective)).all()
-    assert (rows[0].truths["boxes"] == corner(0)).all() and not rows[2].truths["boxes"].any()
+    assert answers(gallery) == ["found", "found", "false alarm", "correct"]
+    assert gallery.probability == pytest.approx([0.953, 0.881, 0.731, 0.047], abs=1e-3)
+    assert [gallery.peak(row) for row in range(4)] == ["peak off box, off mask"] * 2 + [""] * 2
+    assert (gallery.heatmaps.round() == corner(3)).all()  # lower right
+    assert (gallery.predictions == (corner(3) & np.array([1, 1, 1, 0], bool)[:, None, None])).all()
+    assert (gallery.tiles.truths["boxes"][0] == corner(0)).all() and not gallery.tiles.truths["boxes"][2].any()
     images = np.load(tiles_folder(params.dataset_name) / "images-0000.npy")
-    assert all((row.image == images[tile]).all() for row, tile in zip(rows, (4, 5, 6, 7), strict=True))
+    assert (gallery.tiles.images == images[4:8]).all()
 
 
 def test_both_thresholds_are_those_of_the_scores(params: Params, drawn: dict[str, Any]) -> None:
@@ -90,29 +95,29 @@ def test_both_thresholds_are_those_of_the_scores(params: Params, drawn: dict[str
     heat[:, :, 8:12, 8:12] = 0.25  # 64 of 255
     np.save(maps_folder("net") / "cam.npy", heat)
     stage.draw(params, "net")
-    assert [int(row.prediction.sum()) for row in drawn["gallery"][0]] == [16, 16, 16, 0]
+    assert drawn["gallery"][0].predictions.sum(axis=(1, 2)).tolist() == [16, 16, 16, 0]
     changed = replace(params.read(Score), intensity_threshold=60.0, probability_threshold=0.9)
     stage.draw(but(params, score=changed), "net")
-    rows = drawn["gallery"][0]
-    assert [row.verdict for row in rows] == ["found", "missed", "correct", "correct"]
-    assert [int(row.prediction.sum()) for row in rows] == [32, 0, 0, 0]
+    gallery = drawn["gallery"][0]
+    assert answers(gallery) == ["found", "missed", "correct", "correct"]
+    assert gallery.predictions.sum(axis=(1, 2)).tolist() == [32, 0, 0, 0]
 
 
 def test_as_many_tiles_as_params_say(params: Params, drawn: dict[str, Any]) -> None:
     write_tiles(params)
     scored(params, "net")
     stage.draw(but(params, draw=replace(params.read(Draw), gallery_tiles=2, methods_tiles=1)), "net")
-    assert [len(drawn[name][0]) for name in PICTURES] == [2, 1]
+    assert (len(drawn["gallery"][0].tiles), len(drawn["methods"][0])) == (2, 1)
 
 
 def test_every_method_has_a_column_and_its_first_setting(params: Params, drawn: dict[str, Any]) -> None:
     write_tiles(params)
     scored(params, "vit", family="vit")
     stage.draw(params, "vit")
-    rows, title = drawn["methods"]
+    tiles, heatmaps, title = drawn["methods"]
     assert title == "vit: explanation methods on defective test tiles"
-    assert [list(row.heatmaps) for row in rows] == [["rollout min_0.0"]] * 2
-    assert all(row.truths["exact"].sum() == 8 for row in rows)
+    assert list(heatmaps) == ["rollout min_0.0"] and len(heatmaps["rollout min_0.0"].values) == 2
+    assert tiles.truths["exact"].sum(axis=(1, 2)).tolist() == [8, 8]
 
 
 def test_where_all_test_tiles_are_good_the_picture_says_so(params: Params, drawn: dict[str, Any]) -> None:
@@ -121,8 +126,8 @@ def test_where_all_test_tiles_are_good_the_picture_says_so(params: Params, drawn
     index = tiles_folder(params.dataset_name) / "index.parquet"
     pd.read_parquet(index).assign(label="good").to_parquet(index, index=False)
     stage.draw(params, "net")
-    rows, title = drawn["methods"]
-    assert len(rows) == 4 and title == "net: explanation methods on good test tiles"
+    tiles, _, title = drawn["methods"]
+    assert len(tiles) == 4 and title == "net: explanation methods on good test tiles"
 
 
 def test_a_data_set_with_labels_only_and_a_model_of_defects_alone(params: Params) -> None:

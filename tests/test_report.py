@@ -7,19 +7,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 
 import stages.report as stage
 from stages.datasets.settings import Dataset
 from stages.models.settings import Model
+from stages.ranking.record import write_ranking
 from stages.ranking.score_tables import COLUMNS
-from stages.ranking.standing import LATENCY_COLUMNS, RANK_COLUMNS, TRUTHS_COLUMNS
 from stages.records.files import write_json
-from stages.records.paths import REPORT, plot_file
+from stages.records.paths import RANKING, REPORT, maps_folder, metrics_file, plot_file
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from stages.scoring.settings import Score
+from tests.figures.rankings import NAN, ranking, standing
 from tests.parameters import but
 from tests.score_records import write_maps, write_tiles
 
@@ -33,9 +33,15 @@ SPEC = {
 }
 
 
-OTHER_LINES = (
-    "boxes,vit,vit_fmax,vit,rollout_max,1,f1,12.5,0.375,0.25,0.5,12,0,2,1,1,0.125,-0.125,0.25,no",
-    "boxes,vit,vit_fmin,vit,rollout_min,1,f1,12.5,,,,0,0,3,0,1,,,,",
+STANDINGS = (
+    standing("boxes", "net", "cam", {"f1": (0.5, 0.25, 0.75)}, behind=(0.0, 0.0, 0.0)),
+    standing(
+        *("boxes", "vit", "rollout_max", {"f1": (0.375, 0.25, 0.5)}, 2, (0.125, -0.125, 0.25)),
+        family="vit",
+        name="vit_fmax",
+        told_apart="no",
+    ),
+    standing("boxes", "vit", "rollout_min", {"f1": (NAN, NAN, NAN, 0)}, 3, family="vit", name="vit_fmin"),
 )
 TIME = {"median_ms": 12.5, "mean_ms": 12.5, "std_ms": 0.5}
 SLOWER = {"median_ms": 14.5, "mean_ms": 15.5, "std_ms": 0.5}
@@ -53,17 +59,7 @@ def write_scores(model, value=0.125, **more):
     """Write what score says of a model, as far as the report reads it."""
     pixels = dict.fromkeys(COLUMNS, value) | {"beats_controls": True}
     rows = dict.fromkeys(("cam", "rollout_min", "rollout_max"), pixels)
-    write_json(stage.metrics_file("score", model), {model: {"classification": CLASSIFIER, "boxes": rows} | more})
-
-
-def write_latency(*lines):
-    stage.LATENCY_PLOT.parent.mkdir(parents=True, exist_ok=True)
-    stage.LATENCY_PLOT.write_text("\n".join((",".join(LATENCY_COLUMNS), *lines)) + "\n", encoding="utf-8")
-
-
-def write_plot(path, columns, *rows):
-    """Write plot data; what a row does not say is undefined."""
-    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    write_json(metrics_file("score", model), {model: {"classification": CLASSIFIER, "boxes": rows} | more})
 
 
 def section(title):
@@ -86,20 +82,16 @@ def results(params, monkeypatch):
     write_maps(params, "net")
     write_maps(params, "vit", family="vit")
     for model in params.models:
-        write_json(stage.metrics_file("train", model), {model: {"best_epoch": 2, "lr": 5e-4}})
+        write_json(metrics_file("train", model), {model: {"best_epoch": 2, "lr": 5e-4}})
         fused = {"cam": {"cam": {"0": TIME}}} if model == "net" else {"rollout": {"max": {"0": SLOWER, "0.5": TIME}}}
-        write_json(stage.metrics_file("time", model), {model: {"forward": TIME, "settings": fused}})
+        write_json(metrics_file("time", model), {model: {"forward": TIME, "settings": fused}})
         write_scores(model)
-    write_json(stage.RANK_METRICS, {"verdict": {"truth": "boxes", "sentence": "best CNN net; best ViT vit_fmax"}})
-    write_latency("boxes,cnn,net,net,cam,1,f1,12.5,0.5,0.25,0.75,12,1,1,1,1,0,0,0,", *OTHER_LINES)
-    stage.RANK_PLOT.parent.mkdir(parents=True, exist_ok=True)
-    stage.RANK_PLOT.write_text("family,model,metric,rank,value,low,high,clusters\ncnn,net,f1,1,0.5,0.25,0.75,12\n")
-    stage.TRUTHS_PLOT.write_text("truth,family,model,metric,value,low,high,clusters\nboxes,cnn,net,f1,0.5,,,12\n")
+    write_ranking(ranking(*STANDINGS))
     picture = plot_file("gallery", "net", ".png")
-    picture.parent.mkdir()
+    picture.parent.mkdir(parents=True)
     cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
     plots = {"data": {"plots/curve.csv": [{"type": "vega", "content": SPEC}]}}
-    monkeypatch.setattr(stage, "ask_dvc", lambda *_: plots)
+    monkeypatch.setattr("stages.figures.report.plots.ask_dvc", lambda *_: plots)
     return params
 
 
@@ -139,8 +131,9 @@ def test_a_row_of_several_seeds_has_their_means(results):
     write_scores("again", value=0.375)
     models = results.models | {"again": Model("cnn", of="net")}
     for kind in ("train", "time"):
-        write_json(stage.metrics_file(kind, "again"), {"again": {}})
+        write_json(metrics_file(kind, "again"), {"again": {}})
     write_maps(results, "again")
+    write_ranking(ranking(standing("boxes", "net again", "cam", {"f1": (0.25,)})))
     stage.report(named(but(results, models=models), "pcb"))
     assert f'<th scope="row">net, ours</th>{"<td>0.250</td>" * 6}' in section("published-values")
 
@@ -158,7 +151,7 @@ def test_the_papers_values_stand_beside_ours(results):
 
 
 def test_without_annotated_areas_nothing_is_ranked_and_that_is_said(results):
-    write_latency()
+    write_ranking(ranking())
     assert "not there" not in stage.report(results)
     assert "Nothing could be ranked: the data set has no annotated area." in section("verdict")
 
@@ -171,19 +164,18 @@ def test_the_same_results_give_the_same_page(results):
 
 
 def test_what_is_missing_is_said_and_the_rest_is_drawn(results, monkeypatch):
-    stage.RANK_METRICS.unlink()
-    stage.metrics_file("time", "vit").unlink()
-    shutil.rmtree(stage.maps_folder("vit"))
+    RANKING.unlink()
+    metrics_file("time", "vit").unlink()
+    shutil.rmtree(maps_folder("vit"))
 
     def refuse(*_):
         raise InputError("dvc plots show: no repository")
 
-    monkeypatch.setattr(stage, "ask_dvc", refuse)
+    monkeypatch.setattr("stages.figures.report.plots.ask_dvc", refuse)
     line = stage.report(results)
     text = REPORT.read_text(encoding="utf-8")
-    for what in ("verdict", "viewer", "times", "plots"):
-        assert what in line.split("not there: ")[1]
-    assert "Scores against boxes" in text
+    assert line.endswith("not there: Verdict, Look, Ranking, Time, Plots")
+    assert "Nothing is published for boards" in text
     assert "data/maps/vit/index.parquet: missing" in text
 
 
@@ -237,21 +229,6 @@ def test_the_viewer_has_the_thresholds_of_the_scores(results):
     assert re.search(r'"probability_threshold":0.9[,}]', text)
 
 
-def test_a_model_may_have_a_name_that_reads_as_a_number_or_as_nothing(results):
-    row = {"family": "cnn", "metric": "f1"}
-    write_plot(stage.RANK_PLOT, RANK_COLUMNS, row | {"model": "NA", "rank": 1, "value": 0.5}, row | {"model": "1e5"})
-    stage.report(results)
-    assert '<th scope="row">NA</th><td>1: 0.500</td></tr><tr><th scope="row">1e5</th>' in section("ranking")
-
-
-def test_a_small_value_is_not_shown_as_none(results):
-    row = {"truth": "boxes", "metric": "f1"}
-    small = row | {"model": "net", "value": 3e-6, "low": 0.0, "high": 0.004}
-    write_plot(stage.TRUTHS_PLOT, TRUTHS_COLUMNS, small, row | {"model": "vit", "value": 0.0})
-    stage.report(results)
-    assert "<td>3e-06 (0 to 0.004)</td>" in section("ranking") and "<td>0</td>" in section("ranking")
-
-
 def test_what_a_model_left_that_is_no_longer_in_params_is_not_read(results):
     stage.report(results)
     before = REPORT.read_bytes()
@@ -266,20 +243,20 @@ def test_what_a_model_left_that_is_no_longer_in_params_is_not_read(results):
 
 def test_a_search_has_its_table_and_its_plot_and_where_there_was_none_neither(results, monkeypatch):
     plots = {"data": {f"plots/tune/{name}.csv": [{"type": "vega", "content": SPEC}] for name in ("net", "vit")}}
-    monkeypatch.setattr(stage, "ask_dvc", lambda *_: plots)
+    monkeypatch.setattr("stages.figures.report.plots.ask_dvc", lambda *_: plots)
     for name in results.models:
-        write_json(stage.metrics_file("tune", name), {name: {"trials": 0}})
+        write_json(metrics_file("tune", name), {name: {"trials": 0}})
     stage.report(results)
     assert "Best trial" not in (text := REPORT.read_text(encoding="utf-8")) and "A curve" not in text
 
     found = {"trials": 10, "pruned": 3, "lr": 7.12e-5, "batch": 64, "val_loss": 0.25, "val_accuracy": 0.9375}
-    write_json(stage.metrics_file("tune", "vit"), {"vit": found}, exact=True)
-    write_json(stage.metrics_file("score", "vit"), {"vit": {"classification": {"accuracy": 0.8765}}})
+    write_json(metrics_file("tune", "vit"), {"vit": found}, exact=True)
+    write_json(metrics_file("score", "vit"), {"vit": {"classification": {"accuracy": 0.8765}}})
     stage.report(results)
     text = REPORT.read_text(encoding="utf-8")
     assert text.count("<figcaption>A curve") == 1
     row = '<th scope="row">vit</th><td>7.12e-05</td><td>64</td><td>0.250</td><td>0.938</td><td>10</td><td>3</td>'
     assert f"{row}</tr>" in text  # the model on the test tiles was trained with other values
-    write_json(stage.metrics_file("train", "vit"), {"vit": {"tuned": "lr, batch"}})
+    write_json(metrics_file("train", "vit"), {"vit": {"tuned": "lr, batch"}})
     stage.report(results)
     assert f"{row}<td>0.876</td></tr>" in REPORT.read_text(encoding="utf-8")

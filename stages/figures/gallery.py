@@ -1,207 +1,118 @@
 """The gallery of one model: tiles as a picture of what it saw, what is true, where it looked and what it said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stages.figures.drawing import BOXES_COLOUR, EXACT_COLOUR, outline, save
+from stages.figures.drawing import GREY, HEATMAP_COLOURS, TRUTH_COLOURS, Sheet, outline, show
+from stages.figures.tile_pictures import TilePictures
 
-HEATMAP_COLOURS = "viridis"  # perceptually uniform and readable with every colour vision deficiency
 PREDICTION_COLOUR = "#ffffff"
 TRUTH_WORDS = {"boxes": "box", "exact": "mask"}
-VERDICT_COLOURS = {"found": "#00614a", "missed": "#b34700", "false alarm": "#8f2d6b", "correct": "#333333"}
-COLUMNS = ("tile", "truth", "heatmap", "prediction")
+LEGEND_WORDS = {"boxes": "boxes in a blue line", "exact": "exact mask in orange"}
+ANSWER_COLOURS = {"found": "#00614a", "missed": "#b34700", "false alarm": "#8f2d6b", "correct": "#333333"}
 PANEL, GAP, TOP, LEFT, RIGHT = 1.9, 0.06, 1.05, 0.1, 1.75  # inches
-DPI = 100
 
 
 @dataclass(frozen=True)
-class GalleryTile:
-    """One row of the gallery; all pictures have the tile's side."""
+class Gallery:
+    """The rows of a gallery: n tiles, and what a classifier and its heatmaps say of them."""
 
-    image: NDArray[np.uint8]  # (px, px, 3) RGB
-    truths: Mapping[str, NDArray[np.bool_]]  # "boxes" and / or "exact" -> (px, px); empty where there is none
-    heatmap: NDArray[np.floating]  # (px, px), any range
-    prediction: NDArray[np.bool_]  # (px, px) the thresholded heatmap
-    probability: float  # of a defect
-    defective: bool
-    predicted_defective: bool
-    hits: Mapping[str, bool | None]  # truth -> the heatmap's peak lies in it; None where the pointing game is undefined
+    tiles: TilePictures
+    heatmaps: NDArray[np.floating]  # (n, px, px), any range
+    predictions: NDArray[np.bool_]  # (n, px, px) the thresholded heatmaps
+    # truth -> (n,) 1 where the heatmap's peak lies in it, 0 where not, NaN where the pointing game is undefined
+    hits: Mapping[str, NDArray[np.floating]]
+    probability: NDArray[np.floating]  # (n,) of a defect
+    defective: NDArray[np.bool_]  # (n,) true label
+    threshold: float  # a tile is called defective where its probability is above it
 
-    @property
-    def verdict(self) -> str:
-        """What the classifier's answer was: found | missed | false alarm | correct (a good tile called good)."""
-        if self.defective:
-            return "found" if self.predicted_defective else "missed"
-        return "false alarm" if self.predicted_defective else "correct"
+    def answer(self, row: int) -> str:
+        """Return what the classifier's answer was: found | missed | false alarm | correct (a good tile called good)."""
+        called = self.probability[row] > self.threshold
+        if self.defective[row]:
+            return "found" if called else "missed"
+        return "false alarm" if called else "correct"
 
-    @property
-    def place(self) -> str:
-        """Where the heatmap's peak lies on a defective tile, by every truth; empty where there is nothing to say."""
-        words = {True: "in", False: "off", None: "n/a"}
-        if not self.defective or not self.hits:
+    def peak(self, row: int) -> str:
+        """Return whether the heatmap's peak lies in each truth of a defective tile; "" where there is none."""
+        if not self.defective[row] or not self.hits:
             return ""
-        return "peak " + ", ".join(f"{words[hit]} {TRUTH_WORDS[kind]}" for kind, hit in self.hits.items())
-
-
-def gallery_tiles(
-    images: NDArray[np.uint8],
-    truths: Mapping[str, NDArray[np.bool_]],
-    heatmaps: NDArray[np.floating],
-    predictions: NDArray[np.bool_],
-    probability: NDArray[np.floating],
-    defective: NDArray[np.bool_],
-    threshold: float,
-    hits: Mapping[str, NDArray[np.floating]],
-) -> list[GalleryTile]:
-    """Return the rows of n tiles: as `GalleryTile`, with n in front of every shape.
-
-    Args:
-        threshold: a tile is called defective where its probability is above it.
-        hits: truth -> (n,) 1, 0 or NaN, as `stages.metrics.pointing.pointing_hits` returns them.
-    """
-    return [
-        GalleryTile(
-            image=images[place],
-            truths={kind: truth[place] for kind, truth in truths.items()},
-            heatmap=heatmaps[place],
-            prediction=predictions[place],
-            probability=float(probability[place]),
-            defective=bool(defective[place]),
-            predicted_defective=bool(probability[place] > threshold),
-            hits={kind: None if np.isnan(own[place]) else bool(own[place]) for kind, own in hits.items()},
+        hits = {TRUTH_WORDS[kind]: values[row] for kind, values in self.hits.items()}
+        return "peak " + ", ".join(
+            f"{'n/a' if np.isnan(hit) else 'in' if hit else 'off'} {word}" for word, hit in hits.items()
         )
-        for place in range(len(images))
-    ]
 
 
-def choose_tiles(
-    probability: NDArray[np.floating], defective: NDArray[np.bool_], threshold: float, count: int
-) -> NDArray[np.intp]:
-    """Choose the tiles that show best how a classifier does, the same ones for the same numbers.
-
-    Five of eight rows are defective: one missed where there is any (the one with the median probability), the others
-    spread over those found by quantiles of their probability. The rest are good: one false alarm where there is any
-    (the most certain one), the others spread over the correct ones. Where one kind has too few tiles, the others fill
-    up.
-
-    Args:
-        probability: (n,) of a defect.
-        defective: (n,) true label.
-        threshold: a tile is called defective above it.
-        count: rows wanted.
-
-    Returns:
-        At most `count` distinct positions: found ones from the most to the least certain, missed ones, false alarms,
-        good ones.
-    """
-    called = probability > threshold
-    order = np.argsort(-probability, kind="stable")
-    kinds = {
-        "found": order[(defective & called)[order]],
-        "missed": order[(defective & ~called)[order]],
-        "false alarm": order[(~defective & called)[order]],
-        "correct": order[(~defective & ~called)[order]],
-    }
-    have = {kind: len(positions) for kind, positions in kinds.items()}
-    want = dict.fromkeys(kinds, 0)
-    # filled in the order of interest: first one of each kind, then five in eight defective, then whatever is left
-    wishes = ["found", "missed", "false alarm", "correct"]
-    wishes += ["found"] * max(0, round(count * 5 / 8) - (2 if have["missed"] else 1))
-    wishes += ["correct"] * count + ["found"] * count + ["missed"] * count + ["false alarm"] * count
-    for kind in wishes:
-        if sum(want.values()) < count and want[kind] < have[kind]:
-            want[kind] += 1
-    chosen = [positions[_spread(len(positions), want[kind], kind)] for kind, positions in kinds.items()]
-    return np.concatenate(chosen)
-
-
-def _spread(available: int, wanted: int, kind: str) -> NDArray[np.intp]:
-    """Return `wanted` distinct places 0..available-1: the middles of equal parts, or the first ones for alarms."""
-    if kind == "false alarm":
-        return np.arange(wanted)
-    return np.floor((np.arange(wanted) + 0.5) * available / max(wanted, 1)).astype(np.intp)
-
-
-def draw_gallery(path: Path, tiles: Sequence[GalleryTile], title: str) -> None:
+def draw_gallery(path: Path, gallery: Gallery, title: str) -> None:
     """Draw tiles as rows of tile, truth, heatmap and prediction into a PNG; the same tiles give the same bytes.
 
     Truth: outline of the boxes in blue, exact mask in orange. Heatmap: from its own minimum (dark) to its maximum
     (bright), over the tile. Prediction: outline of the thresholded heatmap; none for a tile called good.
     """
-    width = LEFT + len(COLUMNS) * (PANEL + GAP) + RIGHT
-    height = TOP + len(tiles) * (PANEL + GAP) + GAP
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    figure.text(LEFT / width, 1 - 0.12 / height, title, fontsize=12, fontweight="bold", va="top")
-    _legend(figure, LEFT / width, 1 - 0.42 / height, tiles)
-    for column, name in enumerate(COLUMNS):
-        x = (LEFT + column * (PANEL + GAP) + PANEL / 2) / width
-        figure.text(x, 1 - (TOP - 0.08) / height, name, fontsize=10.5, ha="center", va="bottom")
-    for row, tile in enumerate(tiles):
-        bottom = height - TOP - (row + 1) * (PANEL + GAP) + GAP
-        for column, draw in enumerate((_draw_tile, _draw_truth, _draw_heatmap, _draw_prediction)):
-            left = LEFT + column * (PANEL + GAP)
-            axes = figure.add_axes((left / width, bottom / height, PANEL / width, PANEL / height))
-            axes.set_axis_off()
-            draw(axes, tile)
-        x = (LEFT + len(COLUMNS) * (PANEL + GAP) + 0.04) / width
-        middle = (bottom + PANEL / 2) / height
-        colour = VERDICT_COLOURS[tile.verdict]
-        figure.text(x, middle + 0.07 / height, tile.verdict, fontsize=12, fontweight="bold", color=colour, va="bottom")
-        label = "defective" if tile.defective else "good"
-        said = f"is {label}\np(defect) {tile.probability:.3f}\n{tile.place}"
-        figure.text(x, middle, said, fontsize=10, va="top", linespacing=1.4)
-    save(canvas, path)
+    columns = {"tile": _draw_tile, "truth": _draw_truth, "heatmap": _draw_heatmap, "prediction": _draw_prediction}
+    step, rows = PANEL + GAP, len(gallery.tiles)
+    sheet = Sheet(LEFT + len(columns) * step + RIGHT, TOP + rows * step + GAP)
+    sheet.text(LEFT, sheet.height - 0.12, title, fontsize=12, fontweight="bold", va="top")
+    sheet.text(LEFT, sheet.height - 0.42, _legend(gallery.tiles), fontsize=9, color=GREY, va="top")
+    for column, name in enumerate(columns):
+        middle = LEFT + column * step + PANEL / 2
+        sheet.text(middle, sheet.height - TOP + 0.08, name, fontsize=10.5, ha="center", va="bottom")
+    for row in range(rows):
+        bottom = sheet.height - TOP - (row + 1) * step + GAP
+        for column, draw in enumerate(columns.values()):
+            draw(sheet.panel(LEFT + column * step, bottom, PANEL), gallery, row)
+        left, middle, answer = LEFT + len(columns) * step + 0.04, bottom + PANEL / 2, gallery.answer(row)
+        colour = ANSWER_COLOURS[answer]
+        sheet.text(left, middle + 0.07, answer, fontsize=12, fontweight="bold", color=colour, va="bottom")
+        label = "defective" if gallery.defective[row] else "good"
+        details = f"is {label}\np(defect) {gallery.probability[row]:.3f}\n{gallery.peak(row)}"
+        sheet.text(left, middle, details, fontsize=10, va="top", linespacing=1.4)
+    sheet.save(path)
 
 
-def _legend(figure: Figure, x: float, y: float, tiles: Sequence[GalleryTile]) -> None:
-    """Say below the title what the colours mean, and only of what is there."""
-    kinds = {kind for tile in tiles for kind in tile.truths}
-    texts = {"boxes": "boxes in a blue line", "exact": "exact mask in orange"}
-    truths = ", ".join(text for kind, text in texts.items() if kind in kinds)
-    said = [f"truth: {truths}"] if truths else []
-    said.append("heatmap: each from its lowest (dark) to its highest value (bright)")
-    figure.text(x, y, "; ".join(said), fontsize=9, color="#444444", va="top")
+def _legend(tiles: TilePictures) -> str:
+    """Return what the colours mean, of what is there alone."""
+    truths = ", ".join(words for kind, words in LEGEND_WORDS.items() if kind in tiles.truths)
+    heatmaps = "heatmap: each from its lowest (dark) to its highest value (bright)"
+    return f"truth: {truths}; {heatmaps}" if truths else heatmaps
 
 
-def _draw_tile(axes: Axes, tile: GalleryTile) -> None:
-    axes.imshow(tile.image, interpolation="antialiased")
+def _draw_tile(axes: Axes, gallery: Gallery, row: int) -> None:
+    show(axes, gallery.tiles.images[row])
 
 
-def _draw_truth(axes: Axes, tile: GalleryTile) -> None:
-    picture = _grey(tile.image)
-    if "exact" in tile.truths:
-        exact = tile.truths["exact"]
-        picture[exact] = 0.45 * picture[exact] + 0.55 * np.array(to_rgb(EXACT_COLOUR))
-    axes.imshow(picture, interpolation="antialiased")
-    if "boxes" in tile.truths:
-        outline(axes, tile.truths["boxes"], BOXES_COLOUR)
-    if not tile.truths:
-        axes.text(
-            0.5, 0.5, "label only", transform=axes.transAxes, ha="center", va="center", fontsize=10, color="white"
-        )
+def _draw_truth(axes: Axes, gallery: Gallery, row: int) -> None:
+    truths = {kind: truth[row] for kind, truth in gallery.tiles.truths.items()}
+    picture = _grey(gallery.tiles.images[row])
+    if "exact" in truths:
+        colour = np.array(to_rgb(TRUTH_COLOURS["exact"]))
+        picture[truths["exact"]] = 0.45 * picture[truths["exact"]] + 0.55 * colour
+    show(axes, picture)
+    if "boxes" in truths:
+        outline(axes, truths["boxes"], TRUTH_COLOURS["boxes"])
+    if not truths:
+        place = axes.transAxes
+        axes.text(0.5, 0.5, "label only", transform=place, ha="center", va="center", fontsize=10, color="white")
 
 
-def _draw_heatmap(axes: Axes, tile: GalleryTile) -> None:
-    low, high = float(tile.heatmap.min()), float(tile.heatmap.max())
-    heat = (tile.heatmap - low) / (high - low) if high > low else np.zeros_like(tile.heatmap)
+def _draw_heatmap(axes: Axes, gallery: Gallery, row: int) -> None:
+    heatmap = gallery.heatmaps[row]
+    low, high = float(heatmap.min()), float(heatmap.max())
+    heat = (heatmap - low) / (high - low) if high > low else np.zeros_like(heatmap)
     colours = colormaps[HEATMAP_COLOURS](heat)[..., :3]
-    axes.imshow(0.68 * colours + 0.32 * _grey(tile.image), interpolation="antialiased")
+    show(axes, 0.68 * colours + 0.32 * _grey(gallery.tiles.images[row]))
 
 
-def _draw_prediction(axes: Axes, tile: GalleryTile) -> None:
-    picture = _grey(tile.image)
-    axes.imshow(picture, interpolation="antialiased")
-    outline(axes, tile.prediction, PREDICTION_COLOUR)
+def _draw_prediction(axes: Axes, gallery: Gallery, row: int) -> None:
+    show(axes, _grey(gallery.tiles.images[row]))
+    outline(axes, gallery.predictions[row], PREDICTION_COLOUR)
 
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.float64]:

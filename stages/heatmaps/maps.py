@@ -83,6 +83,18 @@ class Maps:
             raise InputError(f"{self.folder}: tile {lost} is not in {tiles.folder}; {AGAIN}")
         return positions
 
+    def rows_of(self, tile_ids: pd.Series) -> NDArray[np.intp]:
+        """Return (n,) the row of each of n tiles in the index of the maps.
+
+        Raises:
+            InputError: there is no heatmap of a tile.
+        """
+        rows = pd.Index(self.index["tile_id"]).get_indexer(pd.Index(tile_ids))
+        if (rows < 0).any():
+            lost = tile_ids.iloc[int(np.argmin(rows))]
+            raise InputError(f"{self.folder}: has no heatmap of tile {lost}, which other models have; {AGAIN}")
+        return rows
+
     @property
     def primary(self) -> MethodMaps:
         """The maps of the first method: class activation maps of a CNN, attention rollout of a ViT."""

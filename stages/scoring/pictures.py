@@ -1,6 +1,6 @@
 """What pictures of test tiles show: heatmap, prediction and hit under one explanation; every method's heatmap."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,14 @@ from stages.scores.scores import Explanation
 from stages.scoring.tiles import Rows, ScoredTiles
 
 
+class Seen(NamedTuple):
+    """What n tiles show under one explanation."""
+
+    heatmaps: NDArray[np.float32]  # (n, px, px)
+    predictions: NDArray[np.bool_]  # (n, px, px)
+    hits: dict[str, NDArray[np.float64]]  # kind of truth -> (n,) of the pointing game: 1, 0 or NaN
+
+
 def under_explanation(
     tiles: ScoredTiles,
     maps: Maps,
@@ -20,33 +28,22 @@ def under_explanation(
     rows: Rows,
     intensity_threshold: float,
     probability_threshold: float,
-) -> dict[str, Any]:
-    """Return what the gallery shows of n tiles (`stages.figures.gallery.gallery_tiles` takes it by these names).
+) -> Seen:
+    """Return what the gallery shows of tiles besides their pixels.
 
     Args:
+        tiles, maps: of one model.
+        explanation: the method and its setting.
         rows: (n,) of the tiles.
         intensity_threshold, probability_threshold: see `stages.metrics.thesis.thesis_prediction`.
-
-    Returns:
-        images (n, px, px, 3) RGB; truths: kind -> (n, px, px); heatmaps (n, px, px); predictions (n, px, px);
-        probability (n,) of a defect; defective (n,); threshold: that of the probability; hits: kind -> (n,) of the
-        pointing game: 1, 0 or NaN.
     """
     method = maps.methods[explanation.method]
     native = method.read(tiles.maps_rows[rows])[:, explanation.setting]
     enlarged = EnlargedMaps(native, tiles.px, method.cell_px, method.offset_px)
-    heatmaps, probability = enlarged.raw.reshape(-1, tiles.px, tiles.px), tiles.probability[rows]
-    truths = tiles.truth(rows)
-    return {
-        "images": tiles.images(rows),
-        "truths": truths,
-        "heatmaps": heatmaps,
-        "predictions": thesis_prediction(heatmaps, probability, intensity_threshold, probability_threshold),
-        "probability": probability,
-        "defective": tiles.defective[rows],
-        "threshold": probability_threshold,
-        "hits": {kind: pointing_game(enlarged, TruePixels(truth)) for kind, truth in truths.items()},
-    }
+    heatmaps = enlarged.raw.reshape(-1, tiles.px, tiles.px)
+    predictions = thesis_prediction(heatmaps, tiles.probability[rows], intensity_threshold, probability_threshold)
+    hits = {kind: pointing_game(enlarged, TruePixels(truth)) for kind, truth in tiles.truth(rows).items()}
+    return Seen(heatmaps, predictions, hits)
 
 
 def first_heatmaps(tiles: ScoredTiles, maps: Maps, rows: Rows) -> dict[str, tuple[NDArray[np.float32], float, float]]:

@@ -91,3 +91,25 @@ def sample_positions(tiles: Tiles, per_class: int) -> dict[str, np.ndarray]:
         count = min(per_class, len(rows))
         chosen[name] = rows[((np.arange(count) + 0.5) * len(rows) / count).astype(int)]
     return chosen
+
+
+def card_facts(tiles: Tiles) -> list[tuple[str, str]]:
+    """Return name and value, both as they are printed, of what a card says besides counts.
+
+    Args:
+        tiles: one or more.
+    """
+    index, light = tiles.index, brightness(tiles)
+    images = index.drop_duplicates("source")
+    per_image = index["source"].value_counts()
+    fewest, most = per_image.min(), per_image.max()
+    return [
+        ("images", f"{len(images):,}"),
+        ("groups", f"{index['group'].nunique():,}"),
+        ("duplicates", f"{images['pixels_sha'].duplicated(keep=False).sum():,} images"),
+        ("per image", f"{fewest} tiles" if fewest == most else f"{fewest} to {most} tiles"),
+        ("defective", f"{100 * tiles.labels.mean():.1f}% of tiles"),
+        ("truth", ", ".join(tiles.truths) or "labels only"),
+        ("labelled by", ", ".join(sorted(index["annotation"].unique()))),
+        ("brightness", f"{light.mean:.0f} ± {light.deviation:.0f}"),
+    ]

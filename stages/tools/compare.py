@@ -9,10 +9,13 @@ files into a folder, which the comment shows from --address. A model that only o
 import argparse
 from pathlib import Path
 
-from stages.figures.revisions import ask_dvc, changed_files, commit_of
+from stages.figures.repository import ask_dvc, ask_git
 from stages.records.files import new_file
 from stages.runtime.command import report
+from stages.runtime.errors import InputError
 from stages.tools.comment import write_comment
+
+WORKSPACE = "workspace"  # DVC's word for the files as they are now
 
 
 def compare(before: str, after: str, plots: Path | None, address: str | None) -> str:
@@ -35,6 +38,27 @@ def compare(before: str, after: str, plots: Path | None, address: str | None) ->
     if changed:
         notes.append(f"Pictures that changed: {', '.join(changed)}.")
     return write_comment(_short(before, old), _short(after, new), params, metrics, pictures, notes)
+
+
+def commit_of(revision: str) -> str:
+    """Return the full hash of a revision's commit; `workspace` stays what it is.
+
+    Raises:
+        InputError: git does not know the revision.
+    """
+    if revision == WORKSPACE:
+        return revision
+    commit = ask_git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if not commit:
+        raise InputError(f"{revision}: git knows no such revision; name a commit, a branch, a tag or an experiment")
+    return commit
+
+
+def changed_files(before: str, after: str, *paths: str) -> dict[str, str]:
+    """Return path -> A (added), D (deleted) or M (modified) of files below `paths`, sorted by path."""
+    revisions = [revision for revision in (before, after) if revision != WORKSPACE]
+    lines = ask_git("diff", "--name-status", "--no-renames", *revisions, "--", *paths).splitlines()
+    return dict(sorted((path, status[0]) for status, _, path in (line.partition("\t") for line in lines)))
 
 
 def _short(name: str, commit: str) -> str:

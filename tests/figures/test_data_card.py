@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.figures.data_card import MAX_CLASSES, Card, CardTile, draw_card
+from stages.figures.data_card import MAX_CLASSES, Card, draw_card
+from stages.figures.tile_pictures import TilePictures
 
 RANDOM = np.random.default_rng(0)
 
 
-def card_tile(*kinds):
-    mask = np.zeros((32, 32), bool)
-    mask[4:20, 8:30] = True
-    return CardTile(RANDOM.integers(0, 256, (32, 32, 3), dtype=np.uint8), dict.fromkeys(kinds, mask))
+def samples(*kinds):
+    mask = np.zeros((3, 32, 32), bool)
+    mask[:, 4:20, 8:30] = True
+    return TilePictures(RANDOM.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8), dict.fromkeys(kinds, mask))
 
 
 def card(kinds, classes=("good", "short")):
@@ -24,7 +25,7 @@ def card(kinds, classes=("good", "short")):
         ["train", "val", "test"],
         counts,
         extents,
-        {name: [card_tile(*kinds)] * 3 for name in classes},
+        {name: samples(*kinds) for name in classes},
     )
 
 

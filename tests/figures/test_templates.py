@@ -48,9 +48,12 @@ def test_settings_shows_every_test_score_once():
         setting("max", 0.9, "f1", ""),
         setting("max", 0.9, "f1", 0.987, split="val"),
         setting("min", 0.0, "pointing_game", 0.444, truth="exact"),
+        setting("gradcam", 0.0, "f1", 0.555),
     ]
     written = texts(filled("settings", rows, "discard", "value"))
-    for number in ("0.111", "0.222", "0.333", "0.444", "n/a"):
+    # a column of its own for methods that discard nothing, before the ratios
+    assert [text for text in written if text in ("not used", "0", "0.9")][:3] == ["not used", "0", "0.9"]
+    for number in ("0.555", "0.111", "0.222", "0.333", "0.444", "n/a"):
         assert written.count(number) == 1
     assert "0.987" not in written
     assert {"A title", "pointing game", "min", "max", "0", "0.9"} <= set(written)
@@ -61,7 +64,7 @@ def test_settings_of_a_cnn_in_two_revisions():
     rows = [setting("cam", 0.0, "f1", 0.512)]
     written = texts(filled("settings", rows, "discard", "value", ("main", "workspace")))
     assert written.count("0.512") == 2
-    assert {"cam", "no discard", "against boxes | main", "against boxes | workspace"} <= set(written)
+    assert {"cam", "not used", "against boxes | main", "against boxes | workspace"} <= set(written)
 
 
 @pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])

@@ -1,5 +1,5 @@
-"""The verdict in plain sentences: which model and explanation finds the place best, how surely, and which classifier to
-believe.
+"""Section "Verdict", in plain sentences: which model and explanation finds the place best, how surely, and which
+classifier to believe.
 """
 
 import math
@@ -7,85 +7,100 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-WORDS = {"boxes": "boxes", "exact": "exact masks"}
+from stages.figures.report.elements import paragraph
 
-Row = Mapping[str, Any]  # a line of plots/latency.csv, undefined values NaN
-Scores = Mapping[str, Mapping[str, Any]]  # model -> its part of metrics/score/<model>.json
+TRUTHS = {"boxes": "boxes", "exact": "exact masks"}
+
+Standing = Mapping[str, Any]  # fields of `stages.ranking.record.Standing`
+Metrics = Mapping[str, Mapping[str, Any]]  # model -> its part of metrics/score/<model>.json
 
 
-def verdict_sentences(
-    standing: Sequence[Row], truth: str, scores: Scores, seeds: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """Return one paragraph per truth, the one that is ranked by first, and one per classifier that is best in them.
-
-    The best row is the one that rank puts first; it is held against the next one of another model, where there is
-    another.
+def section(ranking: Mapping[str, Any], scores: Metrics) -> str:
+    """Return the verdict's sentences, and rank's own sentence with every score, folded up.
 
     Args:
-        standing: every row against every truth.
-        truth: that the ranking goes by.
-        scores: of every model in `standing`, and of its repeats under other seeds.
-        seeds: model -> itself and those repeats.
+        ranking: fields of `stages.ranking.record.Ranking`.
+        scores: of every model in it.
     """
-    truths = sorted({str(row["truth"]) for row in standing}, key=lambda name: (name != truth, name))
-    said, classifiers = [], []
-    for kind in truths:
-        rows = sorted((row for row in standing if row["truth"] == kind), key=lambda row: row["place"])
-        first, *others = rows
-        if math.isnan(first["value"]):
-            said.append(f"Against {WORDS[kind]} no score is defined.")
+    if not ranking["standings"]:
+        return paragraph("Nothing could be ranked: the data set has no annotated area.", "verdict")
+    sentences = [paragraph(text, "verdict") for text in verdict_sentences(ranking, scores)]
+    summary = "<summary>CNN against ViT, in every score</summary>"
+    return "\n".join([*sentences, f"<details>{summary}{paragraph(ranking['sentence'])}</details>"])
+
+
+def verdict_sentences(ranking: Mapping[str, Any], scores: Metrics) -> list[str]:
+    """Return one paragraph per truth, the one that is ranked by first, and one per classifier that is best in them.
+
+    The best explanation is the one that rank puts first; it is held against the next one of another model, where there
+    is another. Scores are in the first metric of the ranking. Arguments are those of `section`.
+    """
+    standings, metric = ranking["standings"], ranking["metrics"][0]
+    sentences: list[str] = []
+    classifiers: dict[str, Sequence[str]] = {}  # classifier -> itself and its repeats under other seeds
+    for truth in sorted({row["truth"] for row in standings}, key=lambda name: (name != ranking["truth"], name)):
+        first, *others = sorted((row for row in standings if row["truth"] == truth), key=lambda row: row["place"])
+        if math.isnan(first["scores"][metric]["value"]):
+            sentences.append(f"Against {TRUTHS[truth]} no score is defined.")
             continue
-        others = [row for row in others if not math.isnan(row["value"])]
-        others = [row for row in others if row["classifier"] != first["classifier"]] or others
-        said.append(" ".join(filter(None, (_best(first, kind), _next(others), _controls(first)))))
-        classifiers.append(str(first["classifier"]))
-    return said + [_classifier(name, [scores[own] for own in seeds[name]]) for name in dict.fromkeys(classifiers)]
+        others = [row for row in others if not math.isnan(row["scores"][metric]["value"])]
+        others = [row for row in others if _classifier_of(row) != _classifier_of(first)] or others
+        parts = (_best(first, metric), *(_next(row, metric) for row in others[:1]), *_controls(first))
+        sentences.append(" ".join(parts))
+        classifiers.setdefault(_classifier_of(first), first["explanation"]["models"])
+    believed = [_classifier(name, [scores[model] for model in models]) for name, models in classifiers.items()]
+    return sentences + believed
 
 
-def _best(row: Row, kind: str) -> str:
-    of = f", mean of {row['seeds']:g} seeds" if row["seeds"] > 1 else ""
-    return (
-        f"Against {WORDS[kind]}, {row['classifier']} explained by {_words(row['explanation'])} finds the place best by "
-        f"average rank: {_words(row['metric'])} {row['value']:.3f}{of}{_interval(row['low'], row['high'])}."
-    )
+def _classifier_of(row: Standing) -> str:
+    return str(row["explanation"]["models"][0])
 
 
-def _next(others: Sequence[Row]) -> str:
-    if not others:
-        return ""
-    row = others[0]
-    who, metric = f"{row['classifier']} by {_words(row['explanation'])}", _words(row["metric"])
-    by = f"{row['behind']:.3f} behind" if row["behind"] >= 0 else f"{-row['behind']:.3f} ahead"
-    low, high = row["behind_low"], row["behind_high"]
-    ends = (low, high) if row["behind"] >= 0 else (-high, -low)
-    apart = f"The next, {who}, is {by} in {metric}{_interval(*ends)}"
-    if row["told_apart"] == "too few":
-        return f"{apart}; so few clusters of tiles ({row['clusters']:g}) do not say how surely."
-    if row["told_apart"] not in ("yes", "no"):
-        return f"{apart}, which no interval can tell apart."
-    return f"{apart}: {'more than chance explains' if row['told_apart'] == 'yes' else 'chance may explain it'}."
+def _best(row: Standing, metric: str) -> str:
+    score, seeds = row["scores"][metric], len(row["explanation"]["models"])
+    who = f"{_classifier_of(row)} explained by {_words(row['explanation']['explanation'])}"
+    mean = f", mean of {seeds} seeds" if seeds > 1 else ""
+    value = f"{_words(metric)} {score['value']:.3f}{mean}{_interval(score['low'], score['high'])}"
+    return f"Against {TRUTHS[row['truth']]}, {who} finds the place best by average rank: {value}."
 
 
-def _controls(row: Row) -> str:
-    beaten, seeds = row["beats_controls"], row["seeds"]
-    if math.isnan(beaten):
-        return ""
+def _next(row: Standing, metric: str) -> str:
+    who = f"{_classifier_of(row)} by {_words(row['explanation']['explanation'])}"
+    behind, low, high = (row["behind"][name] for name in ("value", "low", "high"))
+    if behind >= 0:
+        distance = f"{behind:.3f} behind in {_words(metric)}{_interval(low, high)}"
+    else:
+        distance = f"{-behind:.3f} ahead in {_words(metric)}{_interval(-high, -low)}"
+    clusters = row["scores"][metric]["clusters"]
+    sureness = {
+        "yes": ": more than chance explains.",
+        "no": ": chance may explain it.",
+        "too few": f"; so few clusters of tiles ({clusters}) do not say how surely.",
+    }
+    return f"The next, {who}, is {distance}" + sureness.get(row["told_apart"], ", which no interval can tell apart.")
+
+
+def _controls(row: Standing) -> list[str]:
+    """Return a sentence on the controls, maps that know nothing of defects; none where there is no control."""
+    beaten, seeds = row["controls_beaten"], len(row["explanation"]["models"])
+    if beaten is None:
+        return []
     if beaten == seeds:
-        return "No control that knows nothing of defects scores as high."
-    where = "" if seeds == 1 else f" in {seeds - beaten:g} of {seeds:g} seeds"
+        return ["No control that knows nothing of defects scores as high."]
+    where = "" if seeds == 1 else f" in {seeds - beaten} of {seeds} seeds"
     good = f"But a control that knows nothing of defects scores as high{where}"
-    return f"{good}: it is not shown that the model looks there."
+    return [f"{good}: it is not shown that the model looks there."]
 
 
 def _classifier(name: str, seeds: Sequence[Mapping[str, Any]]) -> str:
     of = f"{name} (means of {len(seeds)} seeds)" if len(seeds) > 1 else name
     if "multiclass" in seeds[0]:
-        several = [own["multiclass"] for own in seeds]
+        several = [scores["multiclass"] for scores in seeds]
         return (
             f"The classifier of {of} names the right one of {len(several[0]['recall'])} classes for "
             f"{_mean(several, 'accuracy'):.2%} of {several[0]['tiles']:,} test tiles."
         )
-    binary = [own["classification"] for own in seeds]
+    binary = [scores["classification"] for scores in seeds]
     tiles, defective = binary[0]["tiles"], binary[0]["defective_tiles"]
     if not 0 < defective < tiles:
         return (
@@ -103,7 +118,7 @@ def _classifier(name: str, seeds: Sequence[Mapping[str, Any]]) -> str:
 
 def _mean(seeds: Sequence[Mapping[str, Any]], score: str) -> float | None:
     """Return the mean over the seeds where the score is defined; None where it is in none."""
-    known = [own[score] for own in seeds if own[score] is not None]
+    known = [scores[score] for scores in seeds if scores[score] is not None]
     return fmean(known) if known else None
 
 

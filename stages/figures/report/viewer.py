@@ -1,94 +1,112 @@
-"""The data of the report's viewer: test tiles with their truths, and the heatmaps of every model, method and setting.
+"""Section "Look": a viewer of test tiles with their truths, and the heatmaps of every model, method and setting.
 
 Heatmaps stay at native resolution, one byte a cell: scaled to 0..255 between their own minimum and maximum, which is
 what the thesis' rule does with them anyway. Enlarging and colouring is left to the browser.
 """
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from stages.figures.tile_pictures import TilePictures
+from stages.runtime.errors import InputError
+
+TEMPLATE = Path(__file__).with_name("viewer.html")
+TRUTHS = {"boxes": "boxes (blue outline)", "exact": "exact masks (orange outline)"}
 JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
-class ViewerTile:
-    """One test tile: id, label, kind of defect, pixels (px, px, 3) uint8 RGB, and truths (px, px) bool by kind."""
-
-    tile_id: str
-    label: str
-    defect_class: str
-    image: NDArray[np.uint8]
-    truths: Mapping[str, NDArray[np.bool_]]
-
-
-@dataclass(frozen=True)
 class ViewerMaps:
-    """The heatmaps (T, S, h, w) of one model and method for the same tiles, and where their cells lie in a tile."""
+    """The heatmaps (n, S, h, w) of one model and method for n tiles, and where their cells lie in a tile."""
 
     values: NDArray[np.float32]
-    fusions: Sequence[str]
-    discards: Sequence[float]
+    fusions: Sequence[str]  # S
+    discards: Sequence[float]  # S
     cell_px: float
     offset_px: float
 
 
 @dataclass(frozen=True)
 class ViewerModel:
-    """One model: its family, the probability of a defect (T,), and its maps by method, its own method first."""
+    """One model: its family, the probability of a defect (n,), and its maps by method, its own method first.
+
+    The probability is NaN where the model knows no good tile; every tile counts as defective then.
+    """
 
     family: str
     probability: NDArray[np.float64]
     methods: Mapping[str, ViewerMaps]
 
 
-def choose_viewer_tiles(classes: NDArray[np.object_], defective: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
-    """Choose tiles to look at: two thirds defective, the kinds in turn, one third good, evenly spread over the rows.
+def section(
+    index: pd.DataFrame,
+    tiles: TilePictures,
+    models: Mapping[str, ViewerModel],
+    intensity_threshold: float,
+    probability_threshold: float,
+) -> str:
+    """Return the viewer's controls, and the data that viewer.js shows by them.
 
     Args:
-        classes: (n,) kind of defect of each test tile, "good" where there is none.
-        defective: (n,)
-        count: how many to choose; fewer where there are fewer.
+        index: the n tiles' lines of the index: tile_id, label, defect_class.
+        tiles: the same ones' pixels and truths.
+        intensity_threshold: 0..255, where the slider begins. It goes in steps of 1 through it, also where that is no
+            whole number.
+        probability_threshold: at or below it a tile counts as good, and the rule of the scores shows nothing.
 
-    Returns:
-        Rows, defective ones first.
+    Raises:
+        InputError: n is 0.
     """
-    wanted = count - count // 3
-    kinds = np.unique(classes[defective])
-    chosen: list[int] = []
-    for place, kind in enumerate(kinds):
-        rows = np.flatnonzero(defective & (classes == kind))
-        share = wanted // len(kinds) + (place < wanted % len(kinds))
-        chosen += _spread(rows, share)
-    good = _spread(np.flatnonzero(~defective), count // 3)
-    return np.array([*chosen, *good], np.intp)
+    if not len(index):
+        raise InputError("no test tile has heatmaps; run the split, train and explain stages again")
+    boxes = "".join(
+        f'<label><input type="checkbox" id="viewer-truth-{kind}" checked> {TRUTHS[kind]}</label>'
+        for kind in tiles.truths
+    )
+    # inside a script element the text </script would end it; JSON may write < as an escape
+    data = json.dumps(viewer_data(index, tiles, models, probability_threshold), separators=(",", ":"), allow_nan=False)
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        truths=boxes,
+        threshold=f"{intensity_threshold:.9g}",
+        lowest=f"{intensity_threshold % 1:.9g}",
+        data=data.replace("<", "\\u003c"),
+    )
 
 
 def viewer_data(
-    tiles: Sequence[ViewerTile], models: Mapping[str, ViewerModel], probability_threshold: float
+    index: pd.DataFrame, tiles: TilePictures, models: Mapping[str, ViewerModel], probability_threshold: float
 ) -> dict[str, Any]:
-    """Return what viewer.js reads, ready for JSON; binary parts are base64.
-
-    Args:
-        probability_threshold: at or below it a tile counts as good, and the rule of the scores shows nothing.
-    """
+    """Return what viewer.js reads, ready for JSON; binary parts are base64. Arguments are those of `section`."""
     return {
-        "probability_threshold": probability_threshold,
-        "px": tiles[0].image.shape[0] if tiles else 0,
-        "tiles": [_tile(tile) for tile in tiles],
+        "px": tiles.images.shape[1],
+        "tiles": [
+            {
+                "id": line["tile_id"],
+                "label": line["label"],
+                "kind": line["defect_class"],
+                "image": _jpeg(tiles.images[place]),
+                "truths": {kind: _base64(np.packbits(truth[place])) for kind, truth in tiles.truths.items()},
+            }
+            for place, line in enumerate(index.to_dict("records"))
+        ],
         "models": {
             name: {
                 "family": model.family,
-                "probability": [float(value) for value in model.probability],
+                "probability": np.nan_to_num(model.probability, nan=1.0).tolist(),
                 "methods": {method: _maps(maps) for method, maps in model.methods.items()},
             }
             for name, model in models.items()
         },
+        "probability_threshold": probability_threshold,
     }
 
 
@@ -100,23 +118,6 @@ def to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.round(scaled).astype(np.uint8)
 
 
-def _spread(rows: NDArray[np.intp], count: int) -> list[int]:
-    count = min(count, len(rows))
-    return [int(rows[round((place + 0.5) * len(rows) / count - 0.5)]) for place in range(count)]
-
-
-def _tile(tile: ViewerTile) -> dict[str, Any]:
-    return {
-        "id": tile.tile_id,
-        "label": tile.label,
-        "kind": tile.defect_class,
-        "image": _picture(
-            ".jpg", cv2.cvtColor(tile.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        ),
-        "truths": {kind: _text(np.packbits(truth)) for kind, truth in tile.truths.items()},
-    }
-
-
 def _maps(maps: ViewerMaps) -> dict[str, Any]:
     return {
         "height": maps.values.shape[2],
@@ -125,15 +126,17 @@ def _maps(maps: ViewerMaps) -> dict[str, Any]:
         "offset_px": maps.offset_px,
         "fusions": list(maps.fusions),
         "discards": list(maps.discards),
-        "values": _text(to_bytes(maps.values)),
+        "values": _base64(to_bytes(maps.values)),
     }
 
 
-def _picture(suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> str:
-    encoded, data = cv2.imencode(suffix, pixels, options)
-    assert encoded, suffix
-    return f"data:image/jpeg;base64,{_text(data)}"
+def _jpeg(image: NDArray[np.uint8]) -> str:
+    """Return an RGB picture as the address of its own data."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert encoded
+    return f"data:image/jpeg;base64,{_base64(data)}"
 
 
-def _text(data: NDArray[np.uint8]) -> str:
+def _base64(data: NDArray[np.uint8]) -> str:
     return base64.b64encode(np.ascontiguousarray(data).tobytes()).decode("ascii")
