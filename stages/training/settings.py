@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args
 
-from stages.models.settings import MODEL_KEYS, Model, Weights
+from stages.models.settings import MODEL_KEYS, Head, Model, Weights
 from stages.runtime.convert import (
     above,
     at_least,
@@ -59,7 +59,12 @@ def read_model(params: Params, name: str) -> Model:
     """
     entry = params.models[name]
     own = {key: value for key, value in entry.items() if key in MODEL_KEYS}
-    model: Model = build(Model, own, f"models.{name}")
+    everywhere, here = (
+        expect_mapping(params.get("head"), "head"),
+        expect_mapping(own.get("head") or {}, f"models.{name}.head"),
+    )
+    build(Head, everywhere, "head")  # what is wrong in the section is named as such
+    model: Model = build(Model, own | {"head": {**everywhere, **here}}, f"models.{name}")
     return model
 
 
