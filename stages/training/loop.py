@@ -261,7 +261,7 @@ def _train_epoch(
                 outputs = shared(images, explain=True) if dense else shared(images)
                 part_loss = mean_loss(outputs.logits, codes, weights) * factor
                 if dense:
-                    cells = outputs.heatmaps + run.model.head.bias.view(1, -1, 1, 1)
+                    cells = outputs.heatmaps + run.model.head.bias.view(1, -1, 1, 1)  # type: ignore[union-attr]
                     part_loss = part_loss + dense_negatives(cells, ~defective[positions[part]], good_code) * factor
                 fabric.backward(part_loss * fabric.world_size)  # the engine averages gradients over processes
             loss += part_loss.detach()
