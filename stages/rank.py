@@ -41,7 +41,7 @@ from stages.records.paths import (
     perturb_file,
     scores_folder,
 )
-from stages.records.tiles import read_table
+from stages.records.tables import read_table
 from stages.runtime.command import report
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from stages.metrics.pixel_ranking import Histograms
+from stages.metrics.histograms import Histograms
 from stages.metrics.table import PixelHistograms, metrics_of
 from stages.records.files import write_json
 from stages.records.paths import metrics_file, perturb_file, scores_folder
-from stages.scores.scores import ImageHistograms, Row, write_scores
+from stages.scores.scores import Explanation, ImageHistograms, write_scores
 
 BOARDS = 6
 TILES = [f"board{n}.jpg@{x},0" for n in range(BOARDS) for x in range(2)]
@@ -52,7 +52,7 @@ def write_model(
     for name, columns in rows.items():
         is_own = name.startswith(own)
         method, fusion = (name.split("_")[0], name.split("_")[-1]) if is_own else (name, name)
-        described[name] = Row(method, fusion, 0.5, 0, False, is_own, dict.fromkeys(truths, beats))
+        described[name] = Explanation(method, fusion, 0.5, 0, False, is_own, dict.fromkeys(truths, beats))
         part = pd.DataFrame(columns)[: len(ids)]
         tables += [part.assign(truth=truth, row=name, tile_id=ids) for truth in truths]
         median_ms = latency_ms[name] if isinstance(latency_ms, dict) else latency_ms

@@ -88,7 +88,7 @@ def test_boards_are_generated(params, monkeypatch):
     def generate(boards, folder):
         write_board(folder, "01_a", (1, 1, 10, 10), seed=boards.seed)
 
-    monkeypatch.setattr(stage, "generate_boards", generate)
+    monkeypatch.setattr("stages.boards.write.generate_boards", generate)
     assert stage.download(with_dataset(params, "boards")).startswith("download: boards: 1 images (generated, ")
     assert Path("data/raw/boards/images/Short/01_a.png").is_file()
     found = record("boards")
@@ -103,7 +103,7 @@ def test_a_failed_generation_leaves_the_earlier_boards_alone(params, monkeypatch
         write_text(folder / "half.txt", "")
         raise InputError("params.yaml: boards.min_defects: no room")
 
-    monkeypatch.setattr(stage, "generate_boards", generate)
+    monkeypatch.setattr("stages.boards.write.generate_boards", generate)
     with pytest.raises(InputError, match="no room"):
         stage.download(with_dataset(params, "boards"))
     assert [path.as_posix() for path in Path("data").rglob("*.txt")] == ["data/raw/boards/images/earlier.txt"]

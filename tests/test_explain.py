@@ -12,9 +12,12 @@ import pytest
 import yaml
 
 from stages.explain import explain
-from stages.explainers.methods import plan
-from stages.explainers.settings import Explain, Methods
+from stages.explainers.explainer import prepare_explainers
+from stages.explainers.methods import Explain
+from stages.explainers.run import ROOMS
+from stages.explainers.settings import Methods
 from stages.heatmaps.maps import open_maps
+from stages.models.cnn import CamClassifier
 from stages.models.registry import Architecture
 from stages.models.settings import Model
 from stages.models.trained import Description, load_classifier, save_classifier
@@ -23,7 +26,7 @@ from stages.models.weights import SCRATCH, build_classifier, refuse_unusable
 from stages.records.paths import maps_folder, model_folder, split_file
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Task, read_params
-from tests.dependencies import REPOSITORY
+from tests.dependencies import REPOSITORY, used_rooms
 from tests.parameters import but
 from tests.score_records import PX, write_tiles
 
@@ -171,12 +174,39 @@ def test_hybrids_of_timms_own_have_cells(arch: str, px: int) -> None:
     given = replace(real, methods=methods, occlusion=replace(real.occlusion, stride_px=16))
     images = torch.rand(2, 3, px, px)
     description = Description("hybrid", architecture, px, "binary", ("good", "defective"), SCRATCH)
-    planned = plan(model, description, given)
+    planned = prepare_explainers(model, description, given)
     assert [method.cell_px for method in planned] == [32, 32, 32, 32, 32, 16, 32]
     for method in planned[:-1]:
         outputs = method.heatmaps(images, None)
         assert outputs.heatmaps is not None and outputs.heatmaps.shape[2] == px // method.cell_px
         torch.testing.assert_close(outputs.logits, model(images).logits, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("methods", "lower"),
+    [
+        (("cam",), r"explain.batch \(now 2\)$"),
+        (("cam", "occlusion"), r"explain.batch .* or explain.occlusion.batch \(now 128\)$"),
+    ],
+)
+def test_too_little_memory_is_one_line_that_says_what_to_lower(
+    params: Params, monkeypatch: pytest.MonkeyPatch, methods: tuple[str, ...], lower: str
+) -> None:
+    import torch
+
+    write_model("cnn")
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(CamClassifier, "forward", full)
+    small = but(params, explain=replace(params.read(Explain), control=False, methods=Methods(methods, ("rollout",))))
+    with pytest.raises(InputError, match=rf"^params.yaml: cpu ran out of memory explaining cnn; lower {lower}"):
+        explain(small, "cnn")
+
+
+def test_an_unfinished_run_is_of_the_code_that_the_stage_runs() -> None:
+    assert {*ROOMS} == used_rooms("explain")
 
 
 KILLED = """
@@ -185,7 +215,7 @@ import stages.explain as stage
 from stages.heatmaps.new_maps import NewMaps
 from stages.runtime.params import read_params
 
-stage.SHARD_BATCHES = 1
+stage.BATCHES_KEPT = 1
 commit, write = NewMaps.commit, NewMaps.write
 
 def die(self, method, rows, heatmaps):

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from torch import nn
 
 from stages import perturb as stage
 from stages import score
 from stages.faithfulness.settings import Perturb
+from stages.models import trained
 from stages.models.outputs import Outputs
 from stages.ranking.settings import Rank
 from stages.runtime.errors import InputError
@@ -33,9 +33,7 @@ class LooksAtTheCorner(nn.Module):
 def params(tmp_path, monkeypatch):
     real = read_params()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        stage, "load_classifier", lambda folder: (LooksAtTheCorner(), SimpleNamespace(classes=("good", "defective")))
-    )
+    monkeypatch.setattr(trained, "load_classifier", lambda folder: (LooksAtTheCorner(), SimpleNamespace(task="binary")))
     params = but(real, perturb=replace(real.read(Perturb), tiles=2, steps=4, batch=3))
     write_tiles(params)
     images = np.zeros((8, PX, PX, 3), np.uint8)
@@ -115,38 +113,6 @@ def test_a_constant_map_orders_nothing_and_is_counted(params):
     assert own["undefined"] == 2
     assert own["deletion"]["value"] is None
     assert own["sufficiency"]["value"] is None  # nothing is kept
-
-
-def test_the_curves_of_a_map_and_of_a_random_one_are_means_over_the_same_tiles():
-    pixels = np.arange(2 * 16, dtype=np.uint8).reshape(2, 4, 4, 1).repeat(3, axis=3)
-    varied, chance = np.random.default_rng(0).random((2, 2, 4, 4))
-    varied[1] = 0.5  # orders nothing
-
-    def predict(tiles):
-        return tiles.mean(axis=(1, 2, 3)) / 255
-
-    _, lines = stage._perturbed(pixels, varied, chance, varied > 0.5, np.zeros_like(pixels), 2, predict)
-    whole = {line[:2]: line[2][1] for line in lines if line[2][0] == 0}
-    first = pixels[0].mean() / 255
-    assert (whole["own", "deletion"], whole["random", "deletion"]) == (pytest.approx(first), pytest.approx(first))
-
-
-def test_a_classifier_of_kinds_is_asked_for_the_likeliest_defect_and_never_for_good():
-    class Kinds(nn.Module):
-        def forward(self, images):
-            bright = images.mean(dim=(1, 2, 3))
-            return Outputs(torch.stack([bright, 1 - bright, torch.zeros_like(bright)], dim=1), None)
-
-    pixels = np.zeros((2, 2, 2, 3), np.uint8)
-    pixels[0] = 255
-    e = np.e
-    kinds_alone = ["open", "short", "spur"]
-    predict = stage._predictor(Kinds(), kinds_alone, pixels, 8, torch.device("cpu"))
-    assert predict(pixels).tolist() == pytest.approx([e / (e + 2)] * 2)  # class 0 of the first, class 1 of the second
-    assert predict(pixels[::-1].copy()).tolist() == pytest.approx([1 / (e + 2)] * 2)
-    predict = stage._predictor(Kinds(), ["good", "open", "short"], pixels, 8, torch.device("cpu"))
-    # the first tile is predicted good: the first of the two equal defects; class 1 of the second as before
-    assert predict(pixels).tolist() == pytest.approx([1 / (e + 2), e / (e + 2)])
 
 
 def test_bad_input_is_named(params):

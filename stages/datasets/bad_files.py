@@ -2,8 +2,11 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
+from stages.datasets.images import SourceImage
+from stages.datasets.names import escaped, printable
 from stages.runtime.errors import InputError
 
 
@@ -54,3 +57,26 @@ class BadFiles:
         if files:
             self.skipped += [{"file": file, "reason": reason} for file in files]
             print(f"warning: left out {len(files)} images, {files[0]} the first: {reason}", file=sys.stderr)
+
+
+def describe_images(
+    paths: Iterable[Path], base: Path, describe: Callable[[Path, str], SourceImage], bad: BadFiles
+) -> list[SourceImage]:
+    """Return describe(path, source) of every image, sorted by source: its posix path relative to `base`.
+
+    Raises:
+        InputError: an image cannot be described and bad files are not to be skipped, or all images were left out.
+    """
+    images, refused = [], 0
+    for path in paths:
+        source = path.relative_to(base).as_posix()
+        try:
+            if not printable(source):  # a line break would break records, and what is not UTF-8 cannot be written
+                raise InputError(f"{escaped(str(path))}: the name has characters that cannot be printed; rename it")
+            images.append(describe(path, source))
+        except InputError as error:
+            bad.refuse(error, escaped(source))
+            refused += 1
+    if not images:
+        raise InputError(f"{base}: all {refused} images were left out (dataset.on_bad_file: skip); correct them")
+    return sorted(images, key=lambda image: image.source)

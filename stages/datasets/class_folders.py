@@ -5,21 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from stages.datasets.layout import (
-    ANNOTATION_FOLDERS,
-    IMAGE_FOLDERS,
-    MASK_FOLDERS,
-    PARTS,
-    PICTURE_SUFFIXES,
-    Part,
-    find_layout,
-    means_good,
-    only,
-    part_of,
-    some_images,
-)
-from stages.datasets.pairs import sort_files
-from stages.datasets.tree import child_folders, files_below
+from stages.datasets.images import PICTURE_SUFFIXES
+from stages.datasets.matching import sort_files
+from stages.datasets.names import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, PARTS, Part, means_good, part_of
+from stages.datasets.tree import DEPTH, child_folders, files_below, find_layout, levels, only, some_images
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders good/ and defective/, or alike (dataset.good_names)"
@@ -32,15 +21,24 @@ DEFECTIVE_NAMES = frozenset(
 _NO_CLASS = IMAGE_FOLDERS | ANNOTATION_FOLDERS | MASK_FOLDERS | PARTS.keys()
 
 Label = Literal["good", "defective"]
+Classes = list[tuple[Path, Literal["good", "defective", "kind"]]]  # folders and what their names mean
 
 
 @dataclass(frozen=True)
 class Naming:
-    """What names of folders mean, in any case: good, defective, and with `kinds` those of kinds of defect."""
+    """What names of folders mean, in any case.
+
+    Attributes:
+        good: names of folders of good images.
+        defective: names of folders of defective images.
+        kinds: other names are kinds of defect, in a folder of defective images or where there is none.
+        with_good: there are folders of good images.
+    """
 
     good: frozenset[str]
     defective: frozenset[str] = DEFECTIVE_NAMES
     kinds: bool = True
+    with_good: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,6 @@ class Place:
     official: Part | None
 
 
-@dataclass(frozen=True)
-class _Classes:
-    good: tuple[Path, ...]
-    defective: tuple[Path, ...]  # whose folders are kinds
-    kinds: tuple[Path, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.good or self.defective or self.kinds)
-
-
 def find_places(root: Path, naming: Naming, looked_for: str) -> tuple[Path, dict[Path, Place]]:
     """Return the folder that names of images are relative to, and the place of every image.
 
@@ -73,96 +61,129 @@ def find_places(root: Path, naming: Naming, looked_for: str) -> tuple[Path, dict
         InputError: nothing is found, several folders are that are not the parts of one data set, or a folder of good
             or defective images is empty.
     """
-    found = _find(root, naming, looked_for)
+    found, naming = _find(root, naming, looked_for)
     if not naming.kinds:  # a published archive, which may hold its images once more without parts
-        found = [folder for folder in found if None not in _parts(folder, naming, True)] or found
+        found = [folder for folder in found if None not in _parts(folder, naming)] or found
     base = only(found, root, looked_for)
-    with_good = bool(_parts(base, naming, True))
     places: dict[Path, Place] = {}
-    for part, classes in _parts(base, naming, with_good).items():
-        for folder in classes.good:
-            places |= {path: Place("good", "", folder, part) for path in _pictures([folder], base)}
-        for folder in classes.defective:
-            for path in _pictures([folder], base):
-                named = [name for name in path.relative_to(folder).parts[:-1] if name.lower() not in _NO_CLASS]
-                places[path] = Place("defective", named[0] if named and naming.kinds else "", folder, part)
-        for folder in classes.kinds:
-            places |= {path: Place("defective", folder.name, folder, part) for path in _pictures([folder], base)}
-    if naming.kinds:  # good/train and scratch/train instead of train/good and train/scratch
-        places = {
-            path: replace(at, official=at.official or part_of(path.relative_to(at.folder)))
-            for path, at in places.items()
-        }
+    for part, classes in _parts(base, naming).items():
+        for folder, meaning in classes:
+            images = sort_files(files_below(folder), base, "").images
+            some_images(images, folder)
+            for path in images:
+                inside = path.relative_to(folder)
+                kind = folder.name if meaning == "kind" else ""
+                if meaning == "defective" and naming.kinds:
+                    kind = next((name for name in inside.parts[:-1] if name.lower() not in _NO_CLASS), "")
+                # good/train and scratch/train instead of train/good and train/scratch
+                official = part or (part_of(inside) if naming.kinds else None)
+                places[path] = Place("good" if meaning == "good" else "defective", kind, folder, official)
     return base, places
 
 
-def _find(root: Path, naming: Naming, looked_for: str) -> list[Path]:
-    def matches(folder: Path, with_good: bool) -> bool:
-        alone = folder != root and folder.name.lower() in PARTS  # a part is no data set of its own
-        return not alone and bool(_parts(folder, naming, with_good))
+def refused_kinds(places: Iterable[Place]) -> list[Path]:
+    """Return the folders with pictures that lie where kinds of defect do but are called as those of truths."""
+    places = list(places)
+    around = {place.folder.parent for place in places}
+    around |= {place.folder for place in places if place.folder.name.lower() in DEFECTIVE_NAMES}
+    return sorted({child for folder in around for child in _refused(folder)})
+
+
+def no_kind(folder: Path, base: Path) -> str:
+    """Return the words for a folder of `refused_kinds`."""
+    return (
+        f"{folder.relative_to(base).as_posix()}/ does not count as a kind of defect, since folders called so hold "
+        "annotations or masks; rename it if it is one"
+    )
+
+
+def _refused(folder: Path) -> list[Path]:
+    children = child_folders(folder, ANNOTATION_FOLDERS | MASK_FOLDERS)
+    return [child for child in children if files_below(child, PICTURE_SUFFIXES)]
+
+
+def _find(root: Path, naming: Naming, looked_for: str) -> tuple[list[Path], Naming]:
+    """Return the folders that are such a data set, and whether that is one with good images."""
+
+    def search(naming: Naming) -> list[Path]:
+        def matches(folder: Path) -> bool:
+            alone = folder != root and folder.name.lower() in PARTS  # a part is no data set of its own
+            return not alone and bool(_parts(folder, naming))
+
+        return find_layout(root, matches, looked_for)
 
     try:
-        return find_layout(root, lambda folder: matches(folder, True), looked_for)
-    except InputError:
+        return search(naming), naming
+    except InputError as error:
         if not naming.kinds or not root.is_dir():
             raise
+        without_good = replace(naming, with_good=False)
         try:
-            return find_layout(root, lambda folder: matches(folder, False), looked_for)
+            return search(without_good), without_good
         except InputError:
             pass
+        beside_good = [
+            child
+            for level in levels(root, DEPTH)
+            for folder in level
+            if any(means_good(other.name, naming.good) for other in child_folders(folder))
+            for child in _refused(folder)
+        ]
+        if beside_good:
+            raise InputError(f"{error}; {no_kind(beside_good[0], root)}") from None
         raise
 
 
-def _parts(folder: Path, naming: Naming, with_good: bool) -> dict[Part | None, _Classes]:
+def _parts(folder: Path, naming: Naming) -> dict[Part | None, Classes]:
     """Return the class folders of each part ({None: ...} without parts); none where it is no such data set.
 
     A folder `images` may lie between (VisA: Images/Normal beside Masks/).
     """
     for base in (folder, *child_folders(folder, IMAGE_FOLDERS)):
-        whole = _classes(base, naming, with_good)
-        if _complete([whole], with_good):
+        whole = _classes(base, naming)
+        if _complete([whole], naming):
             return {None: whole}
-        parts: dict[Part | None, _Classes] = {}
-        for child in child_folders(base):
-            if child.name.lower() in PARTS:
-                parts[PARTS[child.name.lower()]] = _classes(child, naming, with_good)
-        whole_parts = naming.kinds or all(_complete([classes], with_good) for classes in parts.values())
-        if whole_parts and _complete(parts.values(), with_good):
-            _check_rest(base, naming, with_good)
+        parts: dict[Part | None, Classes] = {
+            PARTS[child.name.lower()]: _classes(child, naming)
+            for child in child_folders(base)
+            if child.name.lower() in PARTS
+        }
+        whole_parts = naming.kinds or all(_complete([classes], naming) for classes in parts.values())
+        if whole_parts and _complete(parts.values(), naming):
+            _check_rest(base, naming)
             return {part: classes for part, classes in parts.items() if classes}
     return {}
 
 
-def _complete(found: Iterable[_Classes], with_good: bool) -> bool:
-    found = list(found)
-    if with_good:
-        return any(classes.good for classes in found) and any(classes.defective or classes.kinds for classes in found)
-    return any(len(classes.kinds) > 1 or classes.defective for classes in found)
+def _complete(found: Iterable[Classes], naming: Naming) -> bool:
+    """Return whether class folders (of all parts) make a data set: good and others, or else several kinds."""
+    meanings = [[meaning for _, meaning in classes] for classes in found]
+    if naming.with_good:
+        together = {meaning for part in meanings for meaning in part}
+        return "good" in together and len(together) > 1
+    return any("defective" in part or len(part) > 1 for part in meanings)
 
 
-def _classes(folder: Path, naming: Naming, with_good: bool) -> _Classes:
+def _classes(folder: Path, naming: Naming) -> Classes:
     children = child_folders(folder)
-    good = tuple(child for child in children if means_good(child.name, naming.good)) if with_good else ()
-    defective = tuple(child for child in children if child.name.lower() in naming.defective)
-    kinds: tuple[Path, ...] = ()
-    if naming.kinds and not defective and (good or not with_good):
+    good = [child for child in children if naming.with_good and means_good(child.name, naming.good)]
+    defective = [child for child in children if child.name.lower() in naming.defective]
+    kinds: list[Path] = []
+    if naming.kinds and not defective and (good or not naming.with_good):
         rest = [child for child in children if child not in good and child.name.lower() not in _NO_CLASS]
-        kinds = tuple(child for child in rest if files_below(child, PICTURE_SUFFIXES))
-    return _Classes(good, defective, kinds)
+        kinds = [child for child in rest if files_below(child, PICTURE_SUFFIXES)]
+    return [
+        *((child, "good") for child in good),
+        *((child, "defective") for child in defective),
+        *((child, "kind") for child in kinds),
+    ]
 
 
-def _check_rest(base: Path, naming: Naming, with_good: bool) -> None:
+def _check_rest(base: Path, naming: Naming) -> None:
     """Refuse a folder beside train/ and test/ that is a data set of its own."""
+    children = child_folders(base)
     others = [
-        child
-        for child in child_folders(base)
-        if child.name.lower() not in PARTS and _complete([_classes(child, naming, with_good)], with_good)
+        child for child in children if child.name.lower() not in PARTS and _complete([_classes(child, naming)], naming)
     ]
     if others:
-        names = [child for child in child_folders(base) if child.name.lower() in PARTS] + others
-        only(sorted(names), base, LOOKED_FOR)
-
-
-def _pictures(folders: list[Path], base: Path) -> list[Path]:
-    found = [path for folder in folders for path in sort_files(files_below(folder), base, "").images]
-    return some_images(found, folders[0])
+        only(sorted(others + [child for child in children if child.name.lower() in PARTS]), base, LOOKED_FOR)

@@ -9,39 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Bitmap, Box, Polygon, SourceImage, drawn_shape
-from stages.datasets.layout import (
-    GOOD,
-    PARTS,
-    PICTURE_SUFFIXES,
-    Part,
-    composed,
-    defect_name,
-    describe_images,
-    escaped,
-    existing,
-    group_of,
-    part_of,
-)
-from stages.datasets.marks import (
-    Marks,
-    bitmap_of,
-    bounds,
-    box_between,
-    check_corners,
-    check_inside,
-    claimed_shape,
-    clip,
-)
-from stages.datasets.pairs import without_outlines
-from stages.datasets.polygons import load_json
-from stages.datasets.runs import lengths_of, mask_of
+from stages.datasets.bad_files import BadFiles, describe_images
+from stages.datasets.images import PICTURE_SUFFIXES, Bitmap, Box, Polygon, SourceImage, drawn_shape
+from stages.datasets.json_shapes import outlines_of
+from stages.datasets.marks import Marks, box_between, check_inside, claimed_shape, marks_of, polygon_inside, with_marks
+from stages.datasets.names import GOOD, PARTS, Part, composed, defect_name, escaped, group_of, part_of
+from stages.datasets.pairs import outlines_of_all_or_none
+from stages.datasets.plain_files import load_json
+from stages.datasets.rasters import bitmap_of, mask_of_runs, run_lengths
 from stages.datasets.settings import Dataset
-from stages.datasets.shapes import outlines_of
-from stages.datasets.tree import files_below
+from stages.datasets.tree import existing, files_below
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "JSON file in COCO's format, with images, annotations and categories"
@@ -50,7 +27,10 @@ MAX_JSON_BYTES = 2**28
 
 @dataclass(frozen=True)
 class Entry:
-    """One image of a JSON file: its number, name and claimed (height, width), and its annotations as they stand."""
+    """One image of a JSON file: its name and claimed (height, width), and its annotations as they stand.
+
+    `kinds` are the categories of the file by number.
+    """
 
     file: Path
     name: str
@@ -78,52 +58,23 @@ def read_coco(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     if not entries:
         seen = f" ({listing[0]} has none of these)" if listing else ""
         raise InputError(f"{root}: no {LOOKED_FOR}{seen}; set dataset.root to a folder that has, or dataset.name")
-    named: dict[str, list[Path]] = defaultdict(list)
-    for path in files:
-        if path.suffix.lower() in PICTURE_SUFFIXES:
-            named[composed(path.name)].append(path)
-    of_image: dict[Path, Entry] = {}
-    usual = _usual_misfit(entries, named, root)
-    for entry in entries:
-        try:
-            path = _find(entry, named, root)
-            if _misfit(entry, path, root) > usual[entry.file]:
-                raise _not_there(entry, f"; {path} is another one")
-            if path in of_image:
-                raise InputError(f"{path}: listed twice, by {of_image[path].file} and {entry.file}; keep one of them")
-        except InputError as error:
-            bad.refuse(error, escaped(entry.name)[:200])
-            continue
-        of_image[path] = entry
-    exact: list[bool] = []
+    of_image = _find_images(entries, files, root, bad)
 
     def describe(path: Path, source: str) -> SourceImage:
         entry = of_image[path]
         marks = _marks(entry, path, options)
-        exact.extend([marks.exact] if marks.boxes else [])
-        names = {box.name for box in marks.boxes}
-        return SourceImage(
+        image = SourceImage(
             path=path,
             source=source,
             group=group_of(source, options.group_pattern),
-            defect_class=GOOD if not names else names.pop() if len(names) == 1 else "",
-            label=None,
-            boxes=marks.boxes,
-            mask=None,
+            defect_class=marks.kind if marks.boxes else GOOD,
             has_mask=True,
-            annotated_shape=marks.shape,
-            polygons=marks.polygons,
-            bitmaps=marks.bitmaps,
             official=part_of(path.relative_to(root)) or _part_in(entry.file.stem),
             annotation=entry.file,
         )
+        return with_marks(image, marks)
 
-    images = describe_images(of_image, root, describe, bad)
-    if exact and all(exact):
-        return images
-    if any(exact):
-        bad.remark(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
-    return without_outlines(images)
+    return outlines_of_all_or_none(describe_images(of_image, root, describe, bad), bad)
 
 
 def _entries(path: Path) -> list[Entry]:
@@ -156,26 +107,53 @@ def _entries(path: Path) -> list[Entry]:
     return list(entries.values())
 
 
-def _find(entry: Entry, named: Mapping[str, Sequence[Path]], root: Path) -> Path:
-    parts = _names(entry)
-    candidates = named.get(composed(parts[-1]), ()) if parts else ()
-    if not candidates:
-        raise _not_there(entry)
+def _find_images(entries: Sequence[Entry], files: Sequence[Path], root: Path, bad: BadFiles) -> dict[Path, Entry]:
+    """Return the images that are listed, each with its entry."""
+    named: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            named[composed(path.name)].append(path)
+    found = [(entry, _find(entry, named, root)) for entry in entries]
+    misfits = [_misfit(entry, path, root) if isinstance(path, Path) else None for entry, path in found]
+    usual: dict[Path, tuple[int, bool]] = {}  # the least misfit of each JSON's images
+    for entry, misfit in zip(entries, misfits, strict=True):
+        if misfit is not None:
+            usual[entry.file] = min(usual.get(entry.file, misfit), misfit)
+    of_image: dict[Path, Entry] = {}
+    for (entry, image), misfit in zip(found, misfits, strict=True):
+        try:
+            if isinstance(image, InputError):
+                raise image
+            if misfit != usual[entry.file]:
+                raise _not_there(entry, f"; {image} is another one")
+            if image in of_image:
+                raise InputError(f"{image}: listed twice, by {of_image[image].file} and {entry.file}; keep one of them")
+            of_image[image] = entry
+        except InputError as error:
+            bad.refuse(error, escaped(entry.name)[:200])
+    return of_image
 
-    def fits(path: Path) -> tuple[int, int, bool]:
+
+def _find(entry: Entry, named: Mapping[str, Sequence[Path]], root: Path) -> Path | InputError:
+    """Return the image that an entry names, or why that cannot be told."""
+    names, beside, part = _names(entry), entry.file.relative_to(root).parts, _part_in(entry.file.stem)
+    candidates = named.get(composed(names[-1]), ()) if names else ()
+    if not candidates:
+        return _not_there(entry)
+
+    def fit(path: Path) -> tuple[int, int, bool]:
         """Count last folders that agree with the name, first ones that agree with the JSON's, and the part."""
-        inside, beside = path.relative_to(root).parts, entry.file.relative_to(root).parts
-        part = _part_in(entry.file.stem)
+        inside = path.relative_to(root)
         return (
-            _agreeing(inside[::-1], parts[::-1]),
-            _agreeing(inside[:-1], beside[:-1]),
-            part is not None and part == part_of(path.relative_to(root)),
+            _agreeing(inside.parts[::-1], names[::-1]),
+            _agreeing(inside.parts[:-1], beside[:-1]),
+            part is not None and part == part_of(inside),
         )
 
-    ranks = {path: fits(path) for path in candidates}
-    best = [path for path in candidates if ranks[path] == max(ranks.values())]
+    fits = {path: fit(path) for path in candidates}
+    best = [path for path in candidates if fits[path] == max(fits.values())]
     if len(best) > 1:
-        raise InputError(
+        return InputError(
             f"{entry.file}: {escaped(entry.name)[:100]!r} could be {best[0]} or {best[1]}; give file_name its folders"
         )
     return best[0]
@@ -193,22 +171,9 @@ def _not_there(entry: Entry, instead: str = "") -> InputError:
 def _misfit(entry: Entry, path: Path, root: Path) -> tuple[int, bool]:
     """Return how many first folders of the name are not those of the path, and whether the JSON is of another part."""
     names, inside = _names(entry), path.relative_to(root)
-    own, other = part_of(entry.file.relative_to(root)) or _part_in(entry.file.stem), part_of(inside)
-    return len(names) - max(_agreeing(inside.parts[::-1], names[::-1]), 1), None not in (own, other) and own != other
-
-
-def _usual_misfit(
-    entries: Sequence[Entry], named: Mapping[str, Sequence[Path]], root: Path
-) -> dict[Path, tuple[int, bool]]:
-    """Return the least misfit of each JSON's images."""
-    least: dict[Path, tuple[int, bool]] = {}
-    for entry in entries:
-        try:
-            misfit = _misfit(entry, _find(entry, named, root), root)
-        except InputError:
-            continue
-        least[entry.file] = min(least.get(entry.file, misfit), misfit)
-    return least
+    listed, found = part_of(entry.file.relative_to(root)) or _part_in(entry.file.stem), part_of(inside)
+    other_part = None not in (listed, found) and listed != found
+    return len(names) - max(_agreeing(inside.parts[::-1], names[::-1]), 1), other_part
 
 
 def _agreeing(first: Sequence[str], second: Sequence[str]) -> int:
@@ -225,10 +190,7 @@ def _part_in(stem: str) -> Part | None:
 
 def _marks(entry: Entry, image: Path, options: Dataset) -> Marks:
     shape = entry.shape or (drawn_shape(image, options.exif) if entry.annotations else (1, 1))
-    boxes: list[Box] = []
-    polygons: list[Polygon] = []
-    bitmaps: list[Bitmap] = []
-    exact = True
+    defects: list[Box | Polygon | Bitmap] = []
     for where, item in entry.annotations:
         number = _id(item, "category_id", where)
         if number not in entry.kinds:
@@ -236,21 +198,13 @@ def _marks(entry: Entry, image: Path, options: Dataset) -> Marks:
         name = defect_name(entry.kinds[number], f"{where}: its category", options.good_names)
         outline = item.get("segmentation")
         if isinstance(outline, dict):
-            bitmap, box = _region(outline, name, shape, where)
-            bitmaps.append(bitmap)
-            boxes.append(box)
+            defects.append(_region(outline, name, shape, where))
         elif outline:
-            found = [
-                Polygon(clip(corners, shape), name)
-                for corners in outlines_of(outline, "polygon", "segmentation", shape, where)
-            ]
-            polygons += found
-            boxes += [bounds(polygon) for polygon in found]
+            outlines = outlines_of(outline, "polygon", "segmentation", shape, where)
+            defects += [polygon_inside(corners, shape, name) for corners in outlines]
         else:
-            exact = False
-            boxes.append(_box(item.get("bbox"), shape, name, where))
-    check_corners(polygons, f"{entry.file}: {escaped(entry.name)[:100]!r}")
-    return Marks(tuple(boxes), tuple(polygons), tuple(bitmaps), entry.shape, exact)
+            defects.append(_box(item.get("bbox"), shape, name, where))
+    return marks_of(defects, entry.shape, f"{entry.file}: {escaped(entry.name)[:100]!r}")
 
 
 def _box(value: Any, shape: tuple[int, int], name: str, where: str) -> Box:
@@ -265,20 +219,19 @@ def _box(value: Any, shape: tuple[int, int], name: str, where: str) -> Box:
     return box_between(corners[0], corners[1], shape, name)
 
 
-def _region(code: Mapping[str, Any], name: str, shape: tuple[int, int], where: str) -> tuple[Bitmap, Box]:
+def _region(code: Mapping[str, Any], name: str, shape: tuple[int, int], where: str) -> Bitmap:
     counts, extent = code.get("counts"), code.get("size")
     if extent != list(shape):
         raise InputError(
             f"{where}: its run lengths are of size {str(extent)[:30]} but the image is {list(shape)} (height, width)"
         )
     try:
-        lengths = lengths_of(counts) if isinstance(counts, str) else counts
+        lengths = run_lengths(counts) if isinstance(counts, str) else counts
         if not isinstance(lengths, list) or not all(type(number) is int for number in lengths):
             raise ValueError("counts is neither text nor a list of whole numbers")
-        mask: np.ndarray = mask_of(lengths, *shape)
+        region = bitmap_of(mask_of_runs(lengths, *shape), 0, 0, name)
     except (ValueError, OverflowError) as error:
         raise InputError(f"{where}: its run lengths are wrong ({str(error)[:100]}); correct it") from None
-    region = bitmap_of(mask, 0, 0, name)
     if region is None:
         raise InputError(f"{where}: its run lengths mark nothing; remove it")
     return region

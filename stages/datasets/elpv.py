@@ -10,11 +10,12 @@ import csv
 import importlib.util
 from pathlib import Path, PurePosixPath
 
-from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import SourceImage, read_bytes
-from stages.datasets.layout import GOOD, describe_images, find_one_layout, images_below
+from stages.datasets.bad_files import BadFiles, describe_images
+from stages.datasets.images import PICTURE_SUFFIXES, SourceImage
+from stages.datasets.names import GOOD
+from stages.datasets.plain_files import read_bytes
 from stages.datasets.settings import Dataset
-from stages.datasets.tree import child_folders
+from stages.datasets.tree import child_folders, files_below, find_layout, only, some_images
 from stages.runtime.errors import InputError
 
 PACKAGE = "elpv_dataset"
@@ -45,10 +46,11 @@ def read_elpv(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     Raises:
         InputError: the layout is missing, labels.csv is wrong, or an image has no line in it.
     """
-    folder = find_one_layout(root, _is_elpv, LOOKED_FOR)
+    folder = only(find_layout(root, _is_elpv, LOOKED_FOR), root, LOOKED_FOR)
     lines = _read_labels(folder / LABELS_FILE)
-    paths = {path.relative_to(folder).as_posix(): path for path in images_below(folder / "images")}
-    for name in sorted(lines.keys() - paths.keys()):
+    paths = files_below(folder / "images", PICTURE_SUFFIXES)
+    some_images(paths, folder / "images")
+    for name in sorted(lines.keys() - {path.relative_to(folder).as_posix() for path in paths}):
         bad.refuse(InputError(f"{folder / LABELS_FILE}: {ascii(name)[:100]} is not in images/; see dataset.root"), name)
 
     def describe(path: Path, source: str) -> SourceImage:
@@ -62,12 +64,9 @@ def read_elpv(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
             group=source,
             defect_class="cell_defect" if defective else GOOD,
             label="defective" if defective else "good",
-            boxes=None,
-            mask=None,
-            has_mask=False,
         )
 
-    return describe_images(paths.values(), folder, describe, bad)
+    return describe_images(paths, folder, describe, bad)
 
 
 def _is_elpv(folder: Path) -> bool:

@@ -4,49 +4,43 @@ import contextlib
 import importlib
 import io
 import shutil
-from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from stages.datasets.archives import unpack
-from stages.records.files import read_json, write_json
-from stages.records.folders import DISK_TROUBLE
+from stages.records.files import DISK_TROUBLE, read_json, write_json
+from stages.records.hashes import file_sha256
 from stages.runtime.errors import InputError
 
 OWN_COPY = "or set dataset.root to your own copy"
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A complete archive, and what SOURCE.json says about where it comes from."""
-
-    archive: Path
-    origin: dict[str, Any]
-
-
-def fetch_kaggle(slug: str, cache: Path) -> Fetched:
-    """Download the data set `slug` (owner/name) from Kaggle unless its present version is in `cache` already.
+def fetch_kaggle(
+    slug: str, cache: Path, folder: Path, expected_sha256: str | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Download the data set `slug` (owner/name) unless its present version is in `cache` already, and unpack it.
 
     The archive stays in `cache`, which outlives a failed or killed run: the client resumes there when the server's
     ETag and length are unchanged, else it starts again. It checks the bytes that arrive against Content-Length. An
     archive that is complete has a record beside it and is not fetched again; whoever could use it removes `cache`.
+    One that is damaged or hostile is removed, so that the next run fetches it anew.
 
     Args:
         slug: owner/name.
         cache: folder for the archive.
+        folder: where it is unpacked.
+        expected_sha256: of the archive (`dataset.archive_sha256`); None: any.
 
     Returns:
-        The archive, and origin, version (Kaggle's number, None if unknown), licence_at_origin (its name there),
-        archive_bytes, archive_sha256.
+        The archive; and for SOURCE.json: origin, version (Kaggle's number, None if unknown), licence_at_origin (its
+        name there), archive_bytes, archive_sha256.
 
     Raises:
-        InputError: no or wrong credentials, no network, no such data set, or not enough disk. The message names
-            dataset.root, which needs no download.
+        InputError: no or wrong credentials, no network, no such data set, not enough disk, or the archive is damaged,
+            hostile or not the expected one. The message names dataset.root, which needs no download.
     """
     about, archive = _download(slug, cache)
-    with archive.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(archive)
     origin = {
         "origin": f"kaggle.com/datasets/{slug}",
         "version": about.current_version_number,
@@ -55,19 +49,6 @@ def fetch_kaggle(slug: str, cache: Path) -> Fetched:
         "archive_sha256": digest,
     }
     write_json(_record_of(archive), origin)
-    return Fetched(archive, origin)
-
-
-def unpack_fetched(fetched: Fetched, folder: Path, expected_sha256: str | None = None) -> None:
-    """Unpack the archive into `folder`.
-
-    A damaged or hostile archive is removed, so that the next run fetches it anew. One that is only not the expected
-    one stays.
-
-    Raises:
-        InputError: the archive is damaged, hostile or not the expected one.
-    """
-    archive, digest = fetched.archive, fetched.origin["archive_sha256"]
     if expected_sha256 not in (None, digest):
         raise InputError(
             f"{archive}: its SHA-256 is {digest}, but dataset.archive_sha256 is {expected_sha256}; the archive stays "
@@ -78,6 +59,7 @@ def unpack_fetched(fetched: Fetched, folder: Path, expected_sha256: str | None =
     except InputError as error:
         shutil.rmtree(archive.parent)
         raise InputError(f"{error} (the archive, {archive}, is removed)") from None
+    return archive, origin
 
 
 def _record_of(archive: Path) -> Path:

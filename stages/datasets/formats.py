@@ -31,15 +31,8 @@ _STARTS = {
     "a Git LFS pointer instead of the picture (git lfs pull)": (b"version https://git-lfs",),
     "the resource fork of another file (AppleDouble)": (b"\0\5\x16\7",),
 }
-_FTYP = {
-    b"heic": "a HEIC file",
-    b"heix": "a HEIC file",
-    b"hevc": "a HEIC file",
-    b"mif1": "a HEIC file",
-    b"msf1": "a HEIC file",
-    b"avif": "an AVIF file",
-    b"avis": "an AVIF file",
-}
+_FTYP = dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "a HEIC file")
+_FTYP |= dict.fromkeys((b"avif", b"avis"), "an AVIF file")
 
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # ends the coded pixels of a JPEG; 0 and RST (D0 to D7) do not
 _START_OF_SCAN, _END_OF_IMAGE, _WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, 0xD8)

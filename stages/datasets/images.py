@@ -1,6 +1,5 @@
 """Source images: what a reader says about each one, and how its pixels are decoded."""
 
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,9 @@ from stages.datasets.formats import (
     orientation_of,
     trouble_of,
 )
+from stages.datasets.names import Part
 from stages.datasets.orientation import Frame, stored_shape, upright
+from stages.datasets.plain_files import read_bytes
 from stages.runtime.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -28,6 +29,7 @@ RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"
 UNREAD_SUFFIXES = RAW_SUFFIXES | frozenset(
     {".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".psd", ".exr"}
 )
+PICTURE_SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
 MAX_IMAGE_BYTES = 2**30
 MAX_PIXELS = 2**28  # 16,384 x 16,384; decoded, that is 768 MiB
 GUESSED_BITS = 14  # a 16-bit file whose values need no more may come from a camera of 10, 12 or 14 bits
@@ -93,14 +95,14 @@ class SourceImage:
     source: str
     group: str
     defect_class: str
-    label: str | None
-    boxes: tuple[Box, ...] | None
-    mask: Path | None
-    has_mask: bool
+    label: Literal["good", "defective"] | None = None
+    boxes: tuple[Box, ...] | None = None
+    mask: Path | None = None
+    has_mask: bool = False
     annotated_shape: tuple[int, int] | None = None
     polygons: tuple[Polygon, ...] = ()
     bitmaps: tuple[Bitmap, ...] = ()
-    official: Literal["train", "val", "test"] | None = None
+    official: Part | None = None
     annotation: Path | None = None
     drawn_on: Frame | None = None
     derived: bool = False
@@ -162,43 +164,16 @@ def read_image(path: Path, bit_depth: int | None = None) -> np.ndarray:
     return open_image(path, bit_depth).pixels
 
 
-def image_shape(path: Path) -> tuple[int, int]:
-    """Return (height, width) of the upright picture as its header says, without decoding the pixels.
+def drawn_shape(path: Path, exif: Literal["auto", "upright", "stored"]) -> tuple[int, int]:
+    """Return the (height, width) of the picture that an annotation refers to, as its header says.
+
+    `dataset.exif` says which picture that is; in doubt it is the upright one.
 
     Raises:
         InputError: the file is missing, not an image or claims more than 2^28 pixels.
     """
-    return open_file(path, "image", whole=False).shape
-
-
-def drawn_shape(path: Path, exif: Literal["auto", "upright", "stored"]) -> tuple[int, int]:
-    """Return the (height, width) of the picture that an annotation refers to, by `dataset.exif`; upright if in doubt.
-
-    Raises:
-        InputError: see `image_shape`.
-    """
     header = open_file(path, "image", whole=False)
     return stored_shape(header.shape, header.orientation) if exif == "stored" else header.shape
-
-
-def read_bytes(path: Path, what: str, max_bytes: int) -> bytes:
-    """Return the content of a plain file of at most `max_bytes`; `what` names it in messages ("image", "mask").
-
-    Raises:
-        InputError: the file is missing, a folder, a device or pipe (which might never end), or too large.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: the {what} is not a plain file; replace or remove it (dataset.root)")
-        if status.st_size > max_bytes:
-            raise InputError(
-                f"{path}: the {what} has {status.st_size} bytes, more than {max_bytes}; replace or remove it"
-            )
-        return path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: the {what} cannot be read ({reason}); check dataset.root") from None
 
 
 def open_file(path: Path, what: str, whole: bool = True) -> FileHeader:

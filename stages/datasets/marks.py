@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from stages.datasets.images import MAX_PIXELS, Bitmap, Box, Polygon
+from stages.datasets.images import MAX_PIXELS, Bitmap, Box, Polygon, SourceImage
 from stages.runtime.errors import InputError
 
 OUTSIDE_PX = 1.0  # how far a corner may lie outside its image, as a drawn outline does; it is moved to the edge
-MAX_CORNERS = 20_000  # of the outlines of one image
+MAX_CORNERS = 20_000  # of the outlines of one image, which more would take minutes to fill
 
 Corners = list[tuple[float, float]]
 
@@ -24,7 +22,6 @@ class Marks:
         polygons: their exact outlines, where the file has them.
         bitmaps: their exact regions, where the file has them pixel by pixel.
         shape: (height, width) in pixels that the file claims for its image; None when it claims none.
-        exact: every defect has an outline or a region.
         unread: entries of the file that are not read although they say something about its defects.
     """
 
@@ -32,8 +29,40 @@ class Marks:
     polygons: tuple[Polygon, ...] = ()
     bitmaps: tuple[Bitmap, ...] = ()
     shape: tuple[int, int] | None = None
-    exact: bool = False
     unread: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind that all defects are of; "" where there are several kinds, or no defect."""
+        names = {box.name for box in self.boxes}
+        return names.pop() if len(names) == 1 else ""
+
+
+def marks_of(defects: Iterable[Box | Polygon | Bitmap], shape: tuple[int, int] | None, where: str) -> Marks:
+    """Return the marks of an image from its defects, in the order of the file: what has no box gets the one around it.
+
+    Args:
+        defects: a box, an outline or a region each.
+        shape: see `Marks`.
+        where: the image's annotation, for messages.
+
+    Raises:
+        InputError: the outlines have more than 20,000 corners.
+    """
+    defects = list(defects)
+    polygons = tuple(defect for defect in defects if isinstance(defect, Polygon))
+    if sum(len(polygon.corners) for polygon in polygons) > MAX_CORNERS:
+        raise InputError(f"{where}: more than {MAX_CORNERS} corners in one image; simplify its outlines")
+    bitmaps = tuple(defect for defect in defects if isinstance(defect, Bitmap))
+    boxes = tuple(defect if isinstance(defect, Box) else bounds(defect) for defect in defects)
+    return Marks(boxes, polygons, bitmaps, shape)
+
+
+def with_marks(image: SourceImage, marks: Marks) -> SourceImage:
+    """Return the image with the defects that its annotation marks."""
+    return replace(
+        image, boxes=marks.boxes, polygons=marks.polygons, bitmaps=marks.bitmaps, annotated_shape=marks.shape
+    )
 
 
 def claimed_shape(height: object, width: object) -> tuple[int, int] | None:
@@ -67,20 +96,10 @@ def check_inside(corners: Iterable[tuple[float, float]], shape: tuple[int, int],
             raise InputError(f"{where}: corner {x:g}, {y:g} is outside the image of {width}x{height} px; correct it")
 
 
-def check_corners(polygons: Iterable[Polygon], where: str) -> None:
-    """Check that the outlines of an image have no more than 20,000 corners, which would take minutes to fill.
-
-    Raises:
-        InputError: they have more.
-    """
-    if sum(len(polygon.corners) for polygon in polygons) > MAX_CORNERS:
-        raise InputError(f"{where}: more than {MAX_CORNERS} corners in one image; simplify its outlines")
-
-
-def clip(corners: Corners, shape: tuple[int, int]) -> tuple[tuple[float, float], ...]:
-    """Return the corners moved into an image of (height, width)."""
+def polygon_inside(corners: Corners, shape: tuple[int, int], name: str) -> Polygon:
+    """Return an outline with its corners moved into an image of (height, width)."""
     height, width = shape
-    return tuple((min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in corners)
+    return Polygon(tuple((min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in corners), name)
 
 
 def box_between(low: tuple[float, float], high: tuple[float, float], shape: tuple[int, int], name: str) -> Box:
@@ -90,21 +109,12 @@ def box_between(low: tuple[float, float], high: tuple[float, float], shape: tupl
     return Box(x_min, y_min, x_max, y_max, name)
 
 
-def bounds(polygon: Polygon) -> Box:
-    """Return the smallest box of whole pixels around a polygon, at least one pixel wide and high."""
-    (x_min, x_max), (y_min, y_max) = (_around(axis) for axis in zip(*polygon.corners, strict=True))
-    return Box(x_min, y_min, x_max, y_max, polygon.name)
-
-
-def bitmap_of(mask: np.ndarray, x: int, y: int, name: str) -> tuple[Bitmap, Box] | None:
-    """Return a region and the box around it from an H W bool mask that lies at (x, y); None where it is empty."""
-    if not mask.any():
-        return None
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    (top, bottom), (left, right) = (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
-    bits = np.packbits(mask[top:bottom, left:right], axis=1).tobytes()
-    bitmap = Bitmap(x + left, y + top, right - left, bottom - top, bits, name)
-    return bitmap, Box(x + left, y + top, x + right, y + bottom, name)
+def bounds(defect: Polygon | Bitmap) -> Box:
+    """Return the smallest box of whole pixels around an outline or region, at least one pixel wide and high."""
+    if isinstance(defect, Bitmap):
+        return Box(defect.x, defect.y, defect.x + defect.width, defect.y + defect.height, defect.name)
+    (x_min, x_max), (y_min, y_max) = (_around(axis) for axis in zip(*defect.corners, strict=True))
+    return Box(x_min, y_min, x_max, y_max, defect.name)
 
 
 def _nearest(low: float, high: float, length: int) -> tuple[int, int]:

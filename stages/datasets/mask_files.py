@@ -30,9 +30,7 @@ from stages.runtime.errors import InputError
 DEFECT, UNCLEAR = 255, 64  # in a derived mask; 64: a box without visible change, neither defect nor good
 
 MAX_CLASS = 31  # label tools number classes from 1; data sets of defects have a few
-MAX_BETWEEN = (
-    0.1  # share of a picture between a quarter and three quarters of the range, above which it is a photograph
-)
+MAX_BETWEEN = 0.1  # share of a photograph between a quarter and three quarters of the range is above that
 MIN_PART_PX = 9  # of a faint part that may be a defect; smaller ones are specks, of which published masks have some
 MAX_BORDER = 2 / 3  # share of a picture's border that a mask may mark
 

@@ -2,56 +2,72 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from stages.datasets.layout import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, part_of, stem_of
+from stages.datasets.images import PICTURE_SUFFIXES
+from stages.datasets.names import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, part_of, stem_of
 from stages.runtime.errors import InputError
 
 MASK_ENDINGS = ("_mask", "-mask", "_gt", "_ground_truth", "_seg", "_label")
 _ROLES = IMAGE_FOLDERS | ANNOTATION_FOLDERS | MASK_FOLDERS
 
-Found = dict[Path, Path | InputError]
 _Named = dict[str, list[Path]]
+Found = dict[Path, Path | InputError]  # image -> its file, or why that cannot be told; images without one are missing
+
+
+@dataclass(frozen=True)
+class Content:
+    """The files that a layout says belong to the data set; names of images are relative to `base`."""
+
+    base: Path
+    images: Sequence[Path]
+    annotations: Sequence[Path]
+    masks: Sequence[Path] = ()
+
+
+def sort_files(files: Sequence[Path], base: Path, suffix: str) -> Content:
+    """Return pictures, masks and annotations (by their suffix, in lower case) among the files below `base`.
+
+    A mask is one by its folder's name, or by its own where it has no annotation.
+    """
+    pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
+    annotations = [path for path in files if path.suffix.lower() == suffix]
+    annotated = {stem_of(path) for path in annotations}
+    beside = {path for path in masks_beside(pictures) if stem_of(path) not in annotated}
+    masks = [path for path in pictures if path in beside or in_mask_folder(path, base)]
+    left = set(masks)
+    return Content(base, [path for path in pictures if path not in left], annotations, masks)
 
 
 def match_annotations(
     images: Sequence[Path], annotations: Iterable[Path], root: Path, across_parts: bool = False
-) -> Found:
-    """Return the annotation of every image that has one, or the reason why it cannot be told.
+) -> tuple[Found, list[tuple[Path, Path]]]:
+    """Return the annotation of every image that has one; and, sorted, image and annotation that share a name alone.
 
     An annotation has the image's name without suffix. It lies beside the image, else in a folder without images: one
     whose path has names of the image's folders alone, in their order (Annotations/train/x.xml or Annotations/x.xml for
     images/train/x.jpg; what says that they are images, annotations or masks does not count), that with most of them;
-    else, where no other image has it by place, any, when nothing else is called so. Images of train/ and val/ are often
-    numbered alike, so not even then that of another part, unless `across_parts`.
+    else, where no other image has it by place, any, when nothing else is called so. That calls for a word, since the
+    image's own annotation may be missing. Images of train/ and val/ are often numbered alike, so not even then that of
+    another part, unless `across_parts`.
     """
-    by_stem = _by_stem(annotations, ())
+    by_stem = _by_stem(annotations)
     found = _by_place(images, by_stem, root)
     taken = {path for path in found.values() if isinstance(path, Path)}
     with_images = {image.parent for image in images}
+    apart = {stem: [path for path in paths if path.parent not in with_images] for stem, paths in by_stem.items()}
+    by_name: Found = {}
     for image in images:
         if image not in found:
-            left = [path for path in by_stem.get(stem_of(image), []) if path.parent not in with_images]
-            part = part_of(image.relative_to(root))
-            if not across_parts:
-                left = [path for path in left if None in (part, own := part_of(path.relative_to(root))) or own == part]
-            if left := [path for path in left if path not in taken]:
-                found[image] = left[0] if len(left) == 1 else _ambiguous(image, left)
-    return _each_once(found)
-
-
-def by_name_alone(found: Found, root: Path) -> list[tuple[Path, Path]]:
-    """Return the images whose annotation lies in a folder that is none of theirs, each with that annotation, sorted.
-
-    Their names are all that ties them together: what calls for a word, since the image's own annotation may be missing.
-    """
-    return sorted(
-        (image, path)
-        for image, path in found.items()
-        if isinstance(path, Path)
-        and path.parent != image.parent
-        and not _within(_folders(path, root), _folders(image, root))
-    )
+            part = None if across_parts else part_of(image.relative_to(root))
+            left = [path for path in apart.get(stem_of(image), []) if path not in taken]
+            if part:
+                left = [path for path in left if part_of(path.relative_to(root)) in (None, part)]
+            if left:
+                by_name[image] = left[0] if len(left) == 1 else _ambiguous(image, left)
+    found = _each_once(found | by_name)
+    return found, sorted((image, path) for image in by_name if isinstance(path := found[image], Path))
 
 
 def match_masks(images: Sequence[Path], masks: Iterable[Path], root: Path) -> Found:
@@ -61,6 +77,19 @@ def match_masks(images: Sequence[Path], masks: Iterable[Path], root: Path) -> Fo
     but never just anywhere: published masks are numbered anew in each folder.
     """
     return _each_once(_by_place(images, _by_stem(masks, MASK_ENDINGS), root))
+
+
+def files_of(image: Path, *found: Found) -> list[Path | None]:
+    """Return the image's file in each of `found`, None where it has none.
+
+    Raises:
+        InputError: it cannot be told which one is the image's.
+    """
+    files = [match.get(image) for match in found]
+    for file in files:
+        if isinstance(file, InputError):
+            raise file
+    return [file for file in files if not isinstance(file, InputError)]
 
 
 def in_mask_folder(path: Path, root: Path) -> bool:
@@ -91,19 +120,16 @@ def twins(images: Iterable[Path]) -> Found:
     }
 
 
-def _by_stem(files: Iterable[Path], endings: Sequence[str]) -> _Named:
+def _by_stem(files: Iterable[Path], endings: Sequence[str] = ()) -> _Named:
     named: _Named = defaultdict(list)
     for path in files:
-        stem = stem_of(path)
-        for name in (stem, *(_without_endings(stem) if endings else ())):
+        for name in (stem_of(path), *_without_endings(stem_of(path), endings)):
             named[name].append(path)
     return named
 
 
-def _without_endings(stem: str) -> list[str]:
-    return [
-        stem[: -len(ending)] for ending in MASK_ENDINGS if stem.lower().endswith(ending) and len(stem) > len(ending)
-    ]
+def _without_endings(stem: str, endings: Sequence[str] = MASK_ENDINGS) -> list[str]:
+    return [stem[: -len(ending)] for ending in endings if stem.lower().endswith(ending) and len(stem) > len(ending)]
 
 
 def _by_place(images: Sequence[Path], by_stem: _Named, root: Path) -> Found:
@@ -123,9 +149,9 @@ def _by_place(images: Sequence[Path], by_stem: _Named, root: Path) -> Found:
         stem, folders = stem_of(image), _folders(image, root)
         best = beside.get((stem, image.parent)) or apart.get((stem, folders))
         if not best:
-            fitting = [own for own in folders_of.get(stem, ()) if _within(own, folders)]
+            fitting = [inner for inner in folders_of.get(stem, ()) if _within(inner, folders)]
             longest = max(map(len, fitting), default=0)
-            best = [path for own in fitting if len(own) == longest for path in apart[stem, own]]
+            best = [path for inner in fitting if len(inner) == longest for path in apart[stem, inner]]
         if best:
             found[image] = best[0] if len(best) == 1 else _ambiguous(image, best)
     return found

@@ -1,14 +1,14 @@
-"""Images with an annotation file each, whatever the format: which file is whose, and what the two say together."""
+"""Images with an annotation file each, whatever the format: what the two say together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from stages.datasets.bad_files import BadFiles
+from stages.datasets.bad_files import BadFiles, describe_images
 from stages.datasets.images import UNREAD_SUFFIXES, SourceImage, open_file
-from stages.datasets.layout import GOOD, PICTURE_SUFFIXES, defect_name, describe_images, part_of, stem_of
-from stages.datasets.marks import Marks
-from stages.datasets.matching import by_name_alone, in_mask_folder, masks_beside, match_annotations, match_masks, twins
+from stages.datasets.marks import Marks, with_marks
+from stages.datasets.matching import Content, files_of, match_annotations, match_masks, twins
+from stages.datasets.names import GOOD, defect_name, group_of, part_of
 from stages.datasets.orientation import Frame
 from stages.datasets.settings import Dataset
 from stages.runtime.errors import InputError
@@ -35,36 +35,12 @@ class Format:
     across_parts: bool = False
 
 
-@dataclass(frozen=True)
-class Content:
-    """The files that a layout says belong to the data set; names of images are relative to `base`."""
-
-    base: Path
-    images: Sequence[Path]
-    annotations: Sequence[Path]
-    masks: Sequence[Path] = ()
-
-
-def sort_files(files: Sequence[Path], base: Path, suffix: str) -> Content:
-    """Return pictures, masks and annotations among the files below `base`.
-
-    A mask is one by its folder's name, or by its own where it has no annotation.
-    """
-    pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
-    annotations = [path for path in files if path.suffix.lower() == suffix]
-    annotated = {stem_of(path) for path in annotations}
-    beside = {path for path in masks_beside(pictures) if stem_of(path) not in annotated}
-    masks = [path for path in pictures if path in beside or in_mask_folder(path, base)]
-    left = set(masks)
-    return Content(base, [path for path in pictures if path not in left], annotations, masks)
-
-
 def read_pairs(
     content: Content,
     form: Format,
     options: Dataset,
     bad: BadFiles,
-    group: Callable[[Path, str], str],
+    group: Callable[[Path], str] | None = None,
     kind: Callable[[PurePath], str | None] = lambda inside: None,
 ) -> list[SourceImage]:
     """Return the images with what their annotations and masks say.
@@ -77,25 +53,21 @@ def read_pairs(
         form: the format.
         options: of params.yaml.
         bad: what becomes of images that cannot be used.
-        group: image, its name -> its group.
+        group: an image's path relative to the base -> its group; None: `dataset.group_pattern` says it.
         kind: an image's path relative to the base -> the kind of its defects where that says it; else the boxes do.
 
     Raises:
         InputError: an annotation or mask is missing, wrong, or could be that of several images.
     """
     base = content.base
-    annotation_of = match_annotations(content.images, content.annotations, base, form.across_parts)
+    annotation_of, by_name = match_annotations(content.images, content.annotations, base, form.across_parts)
     masks = content.masks if form.exact is False else ()
     mask_of = match_masks(content.images, masks, base)
     double = twins(content.images)
-    exact: list[bool] = []
     unread: list[str] = []
 
     def describe(path: Path, source: str) -> SourceImage:
-        annotation, mask = annotation_of.get(path), mask_of.get(path)
-        for found in (double.get(path), annotation, mask):
-            if isinstance(found, InputError):
-                raise found
+        _, annotation, mask = files_of(path, double, annotation_of, mask_of)
         if path.suffix.lower() in UNREAD_SUFFIXES:
             open_file(path, "image", whole=False)  # says which format it is, instead of what it lacks
         if annotation is None and options.unannotated == "error":
@@ -103,51 +75,48 @@ def read_pairs(
                 f"{path}: no annotation {path.stem}{form.suffix}, so nothing says that it is good; a good image needs "
                 f"{form.good}, or set dataset.unannotated to good if all such images are"
             )
-        marks = form.read(annotation, path, options) if isinstance(annotation, Path) else Marks((), exact=True)
+        marks = form.read(annotation, path, options) if annotation else Marks(())
         if masks and marks.boxes and mask is None:
             raise InputError(f"{path}: it has boxes but no mask, although other images have masks; see dataset.root")
-        exact.extend([marks.exact] if marks.boxes else [])
         unread.extend([marks.unread] if marks.unread else [])
-        names = {box.name for box in marks.boxes}
-        if not names:
-            defect_class = GOOD
-        elif (name := kind(path.relative_to(base))) is not None:
+        inside = path.relative_to(base)
+        defect_class = marks.kind if marks.boxes else GOOD
+        if marks.boxes and (name := kind(inside)) is not None:
             defect_class = defect_name(name, f"{path}: the class in its name", options.good_names)
-        else:
-            defect_class = names.pop() if len(names) == 1 else ""
-        return SourceImage(
+        image = SourceImage(
             path=path,
             source=source,
-            group=group(path, source),
+            group=group(inside) if group else group_of(source, options.group_pattern),
             defect_class=defect_class,
-            label=None,
-            boxes=marks.boxes,
-            mask=mask if isinstance(mask, Path) else None,
+            mask=mask,
             has_mask=bool(masks) if form.exact is False else True,
-            annotated_shape=marks.shape,
-            polygons=marks.polygons,
-            bitmaps=marks.bitmaps,
             drawn_on=form.drawn_on,
-            official=part_of(path.relative_to(base)),
-            annotation=annotation if isinstance(annotation, Path) else None,
+            official=part_of(inside),
+            annotation=annotation,
         )
+        return with_marks(image, marks)
 
     images = describe_images(content.images, base, describe, bad)
-    if alone := by_name_alone(annotation_of, base):
-        image, annotation = (path.relative_to(base).as_posix() for path in alone[0])
+    if by_name:
+        first, annotation = (path.relative_to(base).as_posix() for path in by_name[0])
         bad.remark(
-            f"{len(alone)} annotations lie in another folder than their image and were found by name alone: "
-            f"{annotation} for {image}, ..."
+            f"{len(by_name)} annotations lie in another folder than their image and were found by name alone: "
+            f"{annotation} for {first}, ..."
         )
     if unread:
         bad.remark(f"{len(unread)} annotations have {unread[0]} entries, which are not read; their boxes are")
-    if form.exact is None and not (exact and all(exact)):
-        if any(exact):
-            bad.remark(f"{exact.count(False)} images have boxes without outlines, so no outline is used, only boxes")
-        images = without_outlines(images)
-    return images
+    return outlines_of_all_or_none(images, bad) if form.exact is None else images
 
 
-def without_outlines(images: Sequence[SourceImage]) -> list[SourceImage]:
-    """Return the images with their boxes alone: the tiles of a data set all have the same kinds of truth."""
+def outlines_of_all_or_none(images: Sequence[SourceImage], bad: BadFiles) -> list[SourceImage]:
+    """Return the images with their boxes alone unless every box has an outline or region.
+
+    So the tiles of a data set all have the same kinds of truth.
+    """
+    marked = [image for image in images if image.boxes]
+    without = [image for image in marked if len(image.polygons) + len(image.bitmaps) < len(image.boxes or ())]
+    if marked and not without:
+        return list(images)
+    if len(without) < len(marked):
+        bad.remark(f"{len(without)} images have boxes without outlines, so no outline is used, only boxes")
     return [replace(image, polygons=(), bitmaps=(), has_mask=False) for image in images]

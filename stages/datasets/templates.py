@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,7 +22,7 @@ from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import IMAGE_SUFFIXES, Box, SourceImage, read_image
 from stages.datasets.mask_files import DEFECT, UNCLEAR
 from stages.datasets.settings import Dataset
-from stages.datasets.tree import child_folders
+from stages.datasets.tree import DEPTH, levels
 from stages.datasets.truths import AUTO, Annotated, read_annotated
 from stages.records.files import new_file
 from stages.runtime.errors import InputError
@@ -50,7 +50,7 @@ class Reference:
 
 def derive_masks(
     images: list[SourceImage],
-    templates: Path | None,
+    templates: Path,
     folder: Path,
     workers: int,
     bad: BadFiles,
@@ -64,7 +64,7 @@ def derive_masks(
 
     Args:
         images: records with boxes; `group` is the board, `source` is images/<Class>/<name>.<suffix>.
-        templates: folder of clean boards named <group>.<suffix>, in any case; None: medians only.
+        templates: folder of clean boards named <group>.<suffix>, in any case.
         folder: where the masks go; made if missing.
         workers: threads.
         bad: what becomes of an image that cannot be used; where it is left out, it has no mask.
@@ -74,11 +74,18 @@ def derive_masks(
         InputError: a board has neither a template that fits nor three images, or an image cannot be read; unless `bad`
             leaves such images out.
     """
-    known = _templates(templates)
+    known = {path.stem: path for path in sorted(templates.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
     kinds: dict[str, str] = {}
     boxes, unclear = 0, []
     ordered = sorted((image for image in images if image.boxes), key=lambda image: (image.group, image.source))
     bar = progress(range(len(ordered)), "masks", total=len(ordered))
+
+    def write_or_error(image: SourceImage, clean: Reference) -> tuple[int, int] | InputError:
+        try:
+            return _write_mask(image, read_annotated(image, options), clean, folder)
+        except InputError as error:
+            return error
+
     with ThreadPoolExecutor(workers) as pool:
         for board, members in groupby(ordered, key=lambda image: image.group):
             part = list(members)
@@ -89,8 +96,7 @@ def derive_masks(
                     bad.refuse(error, image.source)
                 continue
             kinds[board] = reference.kind
-            counts = pool.map(lambda image, clean=reference: _mask_or_error(image, clean, folder, options), part)
-            for image, made in zip(part, counts, strict=True):
+            for image, made in zip(part, pool.map(write_or_error, part, repeat(reference)), strict=True):
                 next(bar, None)
                 if isinstance(made, InputError):
                     bad.refuse(made, image.source)
@@ -133,15 +139,6 @@ def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles) -> list
             continue
         attached.append(replace(image, mask=mask, has_mask=True, derived=True))
     return attached
-
-
-def _mask_or_error(
-    image: SourceImage, clean: Reference, folder: Path, options: Dataset
-) -> tuple[int, int] | InputError:
-    try:
-        return _write_mask(image, read_annotated(image, options), clean, folder)
-    except InputError as error:
-        return error
 
 
 def mask_name(image: SourceImage) -> PurePosixPath:
@@ -276,21 +273,9 @@ def _median(images: list[SourceImage], options: Dataset) -> np.ndarray:
     return median
 
 
-def _templates(folder: Path | None) -> dict[str, Path]:
-    if folder is None:
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
-
-
 def find_templates(root: Path, name: str) -> Path | None:
     """Return the folder `name` in `root` or up to two folders below it, or None."""
-    level = [root]
-    for _ in range(3):
-        for folder in level:
-            if folder.name == name:
-                return folder
-        level = [child for folder in level for child in child_folders(folder)]
-    return next((folder for folder in level if folder.name == name), None)
+    return next((folder for level in levels(root, DEPTH + 1) for folder in level if folder.name == name), None)
 
 
 def _extent(pixels: np.ndarray) -> str:

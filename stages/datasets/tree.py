@@ -1,16 +1,22 @@
-"""The files below a folder: links to folders followed, every folder once, what systems leave behind passed over."""
+"""The files below a folder, and the folder in it that holds a data set.
+
+Links to folders are followed, every folder counts once, and what systems leave behind is passed over.
+"""
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.datasets.images import IMAGE_SUFFIXES
 from stages.runtime.errors import InputError
 
 HIDDEN = "hidden"
 SYSTEM = "left by an operating system"
 AGAIN = "links to folders that are read already"
+
+DEPTH = 2  # archives often wrap their content in one or two folders
 
 # Thumbnails and settings of Windows, macOS archives and network drives, in lower case.
 SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"})
@@ -84,6 +90,67 @@ def child_folders(folder: Path, names: Collection[str] | None = None) -> list[Pa
     """
     entries = [entry for entry in _entries(folder) if names is None or entry.name.lower() in names]
     return sorted(Path(entry.path) for entry in entries if not _reason(entry.name) and _is_folder(entry))
+
+
+def levels(root: Path, deepest: int) -> Iterator[list[Path]]:
+    """Yield [root], then the folders one, two, ... `deepest` levels below it."""
+    level = [root]
+    for depth in range(deepest + 1):
+        if depth:
+            level = [child for folder in level for child in child_folders(folder)]
+        yield level
+
+
+def existing(root: Path, looked_for: str) -> Path:
+    """Return `root`.
+
+    Raises:
+        InputError: it is missing or not a folder.
+    """
+    if not root.is_dir():
+        problem = "is not a folder" if root.exists() else "is not there"
+        raise InputError(f"{root}: {problem}; set dataset.root to a folder that has {looked_for}")
+    return root
+
+
+def find_layout(root: Path, matches: Callable[[Path], bool], looked_for: str) -> list[Path]:
+    """Return the folders that match, sorted, at the smallest depth (root, one below, two below) that has any.
+
+    Raises:
+        InputError: root is missing or not a folder, or nothing matches; the message says what was looked for and what
+            is there.
+    """
+    for level in levels(existing(root, looked_for), DEPTH):
+        if found := [folder for folder in level if matches(folder)]:
+            return found
+    there = [f"{child.name}/" for child in child_folders(root)]
+    listed = f"it has {', '.join(there[:5])}{' ...' if len(there) > 5 else ''}" if there else "it has no folders"
+    raise InputError(
+        f"{root}: no {looked_for}, neither there nor up to {DEPTH} folders below ({listed}); set dataset.root to a "
+        "folder that has, or dataset.name to what it is"
+    )
+
+
+def only(found: list[Path], root: Path, looked_for: str) -> Path:
+    """Return the one folder that was found.
+
+    Raises:
+        InputError: there are more, and the user has to choose.
+    """
+    if len(found) > 1:
+        names = ", ".join(folder.relative_to(root).as_posix() for folder in found[:20])
+        raise InputError(f"{root}: {len(found)} folders have {looked_for} ({names}); set dataset.root to one of them")
+    return found[0]
+
+
+def some_images(images: Sequence[Path], folder: Path) -> None:
+    """Check that images were found in `folder`.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not images:
+        raise InputError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in it or below; see dataset.root")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

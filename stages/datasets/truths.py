@@ -7,14 +7,15 @@ picture). Where nothing tells, the image is refused: its truth would lie in a wr
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from stages.datasets.images import Box, SourceImage, open_image
-from stages.datasets.layout import GOOD
 from stages.datasets.mask_files import read_derived, read_mask
-from stages.datasets.orientation import Frame, stored_shape, upright, upright_point
-from stages.datasets.outlines import fill
+from stages.datasets.names import GOOD
+from stages.datasets.orientation import stored_shape, upright, upright_point
+from stages.datasets.rasters import fill
 from stages.datasets.settings import Dataset
 from stages.records.shards import BOXES, EXACT
 from stages.runtime.errors import InputError
@@ -61,79 +62,86 @@ def read_annotated(image: SourceImage, options: Dataset = AUTO) -> Annotated:
     _check_size(image, shape, orientation)
     boxes, truths = image.boxes, {}
     if boxes:
-        drawn = _frame(image, shape, orientation, options, image.annotated_shape)
-        boxes = tuple(_turned(box, shape, orientation if drawn == "stored" else 1) for box in boxes)
+        turn = _turn(image, shape, orientation, options, image.annotated_shape)
+        boxes = tuple(_turned(box, shape, turn) for box in boxes)
     if boxes is not None:
         truths[BOXES] = np.zeros(shape, bool)
         for box in boxes:
             truths[BOXES][box.y_min : box.y_max, box.x_min : box.x_max] = True
-    unclear = None
-    if image.has_mask:
-        truths[EXACT], unclear, reading = _exact(image, shape, orientation, options)
+    unclear, kinds = None, {}
+    if image.mask:
+        truths[EXACT], unclear, reading = _read_mask(image, image.mask, shape, orientation, options)
         notes += [reading] if reading else []
+    elif image.has_mask:
+        kinds = _outlined(image, shape, orientation, options)
+        truths[EXACT] = np.zeros(shape, bool)
+        for mask in kinds.values():
+            truths[EXACT] |= mask
     if not (image.label or (unclear is not None and unclear.any())):
         _check_content(image, truths)
-    kinds = {}
-    if image.has_mask and image.mask is None and not image.defect_class:
-        names = sorted({polygon.name for polygon in image.polygons} | {bitmap.name for bitmap in image.bitmaps})
-        kinds = {name: _outlined(image, shape, orientation, options, name) for name in names}
-    return Annotated(picture.pixels, boxes, truths, kinds, unclear, tuple(notes))
+    return Annotated(picture.pixels, boxes, truths, {} if image.defect_class else kinds, unclear, tuple(notes))
 
 
-def _exact(
-    image: SourceImage, shape: tuple[int, int], orientation: int, options: Dataset
+def _read_mask(
+    image: SourceImage, path: Path, shape: tuple[int, int], orientation: int, options: Dataset
 ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
     """Return the exact mask, what of it is unclear, and how the mask file was read where that is worth a note."""
-    if image.mask is None:
-        if not (image.polygons or image.bitmaps):
-            return np.zeros(shape, bool), None, None
-        return _outlined(image, shape, orientation, options), None, None
     if image.derived:
-        defect, unclear = read_derived(image.mask)
-        _check_mask_size(image, defect, {shape}, orientation)
+        defect, unclear = read_derived(path)
+        _check_mask_size(path, defect, {shape}, orientation)
         return defect, unclear, None
-    mask = read_mask(image.mask, options.masks)
+    mask = read_mask(path, options.masks)
     usual = mask.reading.startswith(("0 and 255", "all 0", "grey"))
     reading = None if usual and options.masks == "auto" else f"with a mask read as: {mask.reading}"
     if mask.orientation != 1:  # turned by its own tag, as the image by its
-        _check_mask_size(image, mask.pixels, {shape}, orientation)
+        _check_mask_size(path, mask.pixels, {shape}, orientation)
         return mask.pixels, None, reading
-    _check_mask_size(image, mask.pixels, {shape, stored_shape(shape, orientation)}, orientation)
-    found = (mask.pixels.shape[0], mask.pixels.shape[1])
+    _check_mask_size(path, mask.pixels, {shape, stored_shape(shape, orientation)}, orientation)
     if not mask.pixels.any():
         return np.zeros(shape, bool), None, reading
-    drawn = _frame(replace(image, drawn_on=None), shape, orientation, options, found)
-    return upright(mask.pixels, orientation if drawn == "stored" else 1), None, reading
+    found = (mask.pixels.shape[0], mask.pixels.shape[1])
+    turn = _turn(replace(image, drawn_on=None), shape, orientation, options, found)
+    return upright(mask.pixels, turn), None, reading
 
 
-def _outlined(
-    image: SourceImage, shape: tuple[int, int], orientation: int, options: Dataset, kind: str | None = None
-) -> np.ndarray:
-    """Return H W bool, upright: what is inside the outlines and regions of one kind of defect; None: of every kind."""
-    drawn = _frame(image, shape, orientation, options, image.annotated_shape)
-    own = shape if drawn == "upright" else stored_shape(shape, orientation)
-    polygons = [polygon.corners for polygon in image.polygons if kind in (None, polygon.name)]
-    filled = fill(polygons, *own, [bitmap for bitmap in image.bitmaps if kind in (None, bitmap.name)])
-    return upright(filled, orientation if drawn == "stored" else 1)
+def _outlined(image: SourceImage, shape: tuple[int, int], orientation: int, options: Dataset) -> dict[str, np.ndarray]:
+    """Return kind of defect -> H W bool, upright: what is inside its outlines and regions."""
+    names = sorted({polygon.name for polygon in image.polygons} | {bitmap.name for bitmap in image.bitmaps})
+    if not names:
+        return {}
+    turn = _turn(image, shape, orientation, options, image.annotated_shape)
+    height, width = stored_shape(shape, turn)
+    kinds = {}
+    for name in names:
+        outlines = [polygon.corners for polygon in image.polygons if polygon.name == name]
+        filled = fill(outlines, height, width, [bitmap for bitmap in image.bitmaps if bitmap.name == name])
+        kinds[name] = upright(filled, turn)
+    return kinds
 
 
-def _frame(
+def _turn(
     image: SourceImage,
     shape: tuple[int, int],
     orientation: int,
     options: Dataset,
     claimed: tuple[int, int] | None,
-) -> Frame:
-    """Return what an annotation of the (height, width) `claimed` was drawn on; `shape`: of the upright picture."""
-    stored = stored_shape(shape, orientation)
+) -> int:
+    """Return the orientation by which an annotation has to be turned: 1 where it was drawn on the upright picture.
+
+    Args:
+        image: the image that is annotated.
+        shape: (height, width) of the upright picture.
+        orientation: by which the picture was turned.
+        options: `dataset.exif`.
+        claimed: (height, width) of the picture that the annotation was drawn on, where it says so.
+    """
     if orientation == 1:
-        return "upright"
-    if claimed is not None and shape != stored:
-        return "upright" if claimed == shape else "stored"
-    if options.exif != "auto":
-        return options.exif
-    if image.drawn_on is not None:
-        return image.drawn_on
+        return 1
+    if claimed is not None and shape != stored_shape(shape, orientation):
+        return 1 if claimed == shape else orientation
+    drawn_on = image.drawn_on if options.exif == "auto" else options.exif
+    if drawn_on:
+        return 1 if drawn_on == "upright" else orientation
     raise InputError(
         f"{image.path}: an EXIF tag turns this picture (orientation {orientation}), and nothing says whether its "
         "annotation was drawn on the upright picture; set dataset.exif to upright or stored, or save it without the tag"
@@ -150,11 +158,11 @@ def _check_size(image: SourceImage, shape: tuple[int, int], orientation: int) ->
     )
 
 
-def _check_mask_size(image: SourceImage, mask: np.ndarray, shapes: set[tuple[int, int]], orientation: int) -> None:
+def _check_mask_size(path: Path, mask: np.ndarray, shapes: set[tuple[int, int]], orientation: int) -> None:
     if mask.shape not in shapes:
         wanted = " or ".join(_extent(shape) for shape in sorted(shapes))
         raise InputError(
-            f"{image.mask}: the mask is {_extent(mask.shape)} px but its image is {wanted} px{_tag(orientation)}; "
+            f"{path}: the mask is {_extent(mask.shape)} px but its image is {wanted} px{_tag(orientation)}; "
             "correct the mask under dataset.root"
         )
 

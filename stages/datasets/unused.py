@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
-from stages.datasets.layout import PICTURE_SUFFIXES, escaped, stem_of
+from stages.datasets.images import IMAGE_SUFFIXES, PICTURE_SUFFIXES, UNREAD_SUFFIXES, SourceImage
 from stages.datasets.matching import in_mask_folder, masks_beside
+from stages.datasets.names import escaped, stem_of
 from stages.datasets.tree import list_files
 
 SOURCE_FILE = "SOURCE.json"
@@ -42,8 +42,9 @@ def find_unused(
     """
     tree = list_files(root)
     used = {path for image in images for path in (image.path, image.mask, image.annotation)}
-    bad_names = tuple(item["file"] for item in skipped)
-    left_out = {stem_of(Path(name)) for name in bad_names}
+    left_out = {item["file"] for item in skipped}
+    bad_stems = {stem_of(Path(name)) for name in left_out}
+    bad_names = tuple(_without_suffix(name) for name in left_out)
     pictures = [path for path in tree.files if path.suffix.lower() in IMAGE_SUFFIXES]
     beside = masks_beside(pictures)
     reasons: dict[str, list[Path]] = defaultdict(
@@ -54,10 +55,11 @@ def find_unused(
         if known or templates in path.relative_to(root).parts:
             continue
         suffix, mask = path.suffix.lower(), path in beside or in_mask_folder(path, root)
-        if stem_of(path) in left_out:
-            # Pictures of other folders may be numbered alike; annotations and masks of that name may be its own.
+        if stem_of(path) in bad_stems:
+            # Pictures of other folders may be numbered alike; annotations and masks of that name may be its own, and so
+            # is a picture beside it that differs in its suffix alone: its mask.
             image = suffix in PICTURE_SUFFIXES and not mask
-            if not image or escaped(path.relative_to(root).as_posix()).endswith(bad_names):
+            if not image or _without_suffix(escaped(path.relative_to(root).as_posix())).endswith(bad_names):
                 continue
         if suffix in IMAGE_SUFFIXES:
             reasons[MASK if mask else PICTURE].append(path)
@@ -86,3 +88,7 @@ def in_words(counts: Mapping[str, int]) -> str:
     if not counts:
         return ""
     return f"seen, not used: {sum(counts.values())} ({', '.join(f'{n} {reason}' for reason, n in counts.items())})"
+
+
+def _without_suffix(name: str) -> str:
+    return name.removesuffix(Path(name).suffix)

@@ -1,166 +1,117 @@
-"""Boxes in Pascal VOC XML, one file an image.
+"""Data sets with boxes in Pascal VOC XML: HRIPCB, the generated boards (the same layout), NEU-DET, and one's own."""
 
-Boxes in these files are pixel numbers that start at 1 and include the last pixel, so `xmin..xmax` becomes the half-open
-[xmin - 1, xmax), and one pixel has xmin = xmax; labelImg may write 0 for xmin, which is taken as 1. `<depth>` is
-ignored: NEU-DET says 1 although its JPEG files have three channels.
-"""
-
-import math
 import re
-from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from dataclasses import replace
+from pathlib import Path, PurePath
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
-
-from stages.datasets.images import Box, drawn_shape, open_file, read_bytes
-from stages.datasets.layout import defect_name
-from stages.datasets.marks import Marks, claimed_shape
-from stages.datasets.orientation import stored_shape
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.images import PICTURE_SUFFIXES, SourceImage
+from stages.datasets.matching import Content, sort_files
+from stages.datasets.names import ANNOTATION_FOLDERS, IMAGE_FOLDERS, MASK_FOLDERS, PARTS, stem_of
+from stages.datasets.pairs import Format, read_pairs
 from stages.datasets.settings import Dataset
-from stages.datasets.truths import AUTO
+from stages.datasets.tree import child_folders, existing, files_below, find_layout, only, some_images
+from stages.datasets.voc_xml import read_voc_xml
 from stages.runtime.errors import InputError
 
-MAX_XML_BYTES = 2**23  # some 30,000 boxes
-# The parser knows no encoding of several bytes a character but Unicode's; these are decoded before.
-ENCODINGS = frozenset({"gbk", "gb2312", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"})
+LOOKED_FOR = "folders images/ and Annotations/ (VOC XML), or images with XML beside them"
+TEMPLATES = "PCB_USED"  # HRIPCB's clean boards, which are no images to inspect
 
-_MARKS = frozenset({"object", "bndbox", "robndbox", "box", "bbox", "polygon", "mask", "defect"})
-_DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.-]+)[\"'][^>]*\?>")
+VOC = Format(".xml", read_voc_xml, False, "XML without objects")
 
 
-def read_annotation(path: Path, image: Path | None = None, options: Dataset = AUTO) -> Marks:
-    """Read one VOC file; entities and external references are never expanded.
+def read_boards(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
+    """Read the layout of HRIPCB: images/<Class>/*.jpg, Annotations/<Class>/*.xml and, where given, masks/<Class>/*.png.
 
-    Args:
-        path: the XML file.
-        image: its image, whose header says the size where the file does not.
-        options: names that no defect may have, among others.
+    The group is the number that the file name starts with: the board design, of which a folder holds many images that
+    differ in nothing but the painted defects. A name without such a number is a group of its own. For other layouts
+    see `read_voc`.
 
     Raises:
-        InputError: the file is missing, not XML, uses entities, or has a box that is incomplete, outside the image or
-            with min > max.
+        InputError: the layout, an image's XML or its mask is missing, or an XML is wrong.
     """
-    tree = _parse(path)
-    if tree.find("object") is None:
-        _check_good(tree, path)
-    shape = _claimed_shape(tree, path)
-    if shape is None and image is None:
-        raise InputError(f"{path}: <size> is missing; correct the annotation")
-    height, width = shape or drawn_shape(image or path, options.exif)
-    boxes: list[Box] = []
-    for number, item in enumerate(tree.iterfind("object"), 1):
-        where = f"{path}: object {number}"
-        name = defect_name(item.findtext("name") or "", f"{where}: <name>", options.good_names)
-        try:
-            boxes += [_box(corners, name, (height, width), where) for corners in _boxes_of(item, where)]
-        except InputError:
-            _check_size(path, image, shape)
-            raise
-    unread = "<polygon>" if tree.find("object/polygon") is not None else None
-    return Marks(tuple(boxes), shape=shape, unread=unread)
+    return read_pairs(_find(root), VOC, options, bad, _leading_number, _folder_of)
 
 
-def _parse(path: Path) -> Element:
-    data = read_bytes(path, "annotation", MAX_XML_BYTES)
-    declared = _DECLARATION.match(data)
-    encoding = declared.group(1).decode().lower() if declared else "utf-8"
+def read_neu_det(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
+    """Read NEU-DET: IMAGES/*.jpg and ANNOTATIONS/*.xml, or train/ and validation/ with both in each.
+
+    Every image is its own group. The class is the one in the file's name (`<class>_<number>`: 300 images of each), as
+    the publisher and the paper count; of other names it is what the boxes say. 123 files hold boxes of another class
+    than their name: they tell where, not what. The publisher's train and validation folders are one set: on Kaggle
+    the picture crazing_240 lies in the one and its XML in the other, and there is no test part.
+
+    Raises:
+        InputError: the layout or an image's XML is missing, or an XML is wrong.
+    """
+    form = replace(VOC, across_parts=True)
+    return read_pairs(_find(root), form, options, bad, PurePath.as_posix, _name_before_number)
+
+
+def read_voc(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
+    """Read any images with VOC XML: in two folders (`images`, `JPEGImages`; `Annotations`, `labels`) or side by side.
+
+    All of it may lie in train/, valid/ and test/, which are then the publisher's parts. Kinds are the names of the
+    boxes. Groups are made by `dataset.group_pattern`.
+
+    Raises:
+        InputError: the layout, an image's XML or its mask is missing, or an XML is wrong.
+    """
+    return read_pairs(_find(root), VOC, options, bad)
+
+
+def _find(root: Path) -> Content:
+    """Return the files of the folders that have images and annotations apart, else of all that lie side by side."""
+    existing(root, LOOKED_FOR)
     try:
-        if declared and encoding in ENCODINGS:
-            return fromstring(data[declared.end() :].decode(encoding))
-        return fromstring(data)
-    except DefusedXmlException:
-        raise InputError(f"{path}: the XML declares entities, which are never expanded; write it without") from None
-    except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that does not exist
-        reason = other_encoding(data) if encoding == "utf-8" else None
-        raise InputError(
-            f"{path}: not readable as XML ({reason or error}); correct or remove it and its image"
-        ) from None
+        folders = find_layout(root, _is_pair, LOOKED_FOR)
+    except InputError:
+        if beside := _side_by_side(root):
+            return beside
+        raise
+    if len(folders) > 1 and not all(folder.name.lower() in PARTS for folder in folders):
+        only(folders, root, LOOKED_FOR)
+    images: list[Path] = []
+    annotations: list[Path] = []
+    masks: list[Path] = []
+    for folder in folders:
+        for image_folder in child_folders(folder, IMAGE_FOLDERS):
+            inside = sort_files(files_below(image_folder), folder, VOC.suffix)
+            some_images(inside.images, image_folder)
+            images += inside.images
+            annotations += inside.annotations
+            masks += inside.masks
+        for annotation_folder in child_folders(folder, ANNOTATION_FOLDERS):
+            annotations += files_below(annotation_folder, frozenset({VOC.suffix}))
+        for mask_folder in child_folders(folder, MASK_FOLDERS):
+            masks += files_below(mask_folder, PICTURE_SUFFIXES)
+    return Content(folders[0] if len(folders) == 1 else root, images, annotations, masks)
 
 
-def _check_good(tree: Element, path: Path) -> None:
-    """Refuse a file that would count as that of a good image only because it is not written as VOC is."""
-    names = [str(element.tag).rpartition("}")[2] for element in tree.iter()]
-    strange = next((name for name in names[1:] if name.lower() in _MARKS), None)
-    if names[0] != "annotation" or strange:
-        where = f"<{strange[:20]}> not in an <object>" if strange else f"<{names[0][:20]}> in place of <annotation>"
-        raise InputError(f"{path}: no VOC annotation ({where}); export it as Pascal VOC, or see dataset.name")
+def _side_by_side(root: Path) -> Content | None:
+    """Return the files below `root`, or None where no image has an XML of its name in its folder."""
+    files = [path for path in files_below(root) if TEMPLATES not in path.relative_to(root).parts]
+    content = sort_files(files, root, VOC.suffix)
+    annotated = {(path.parent, stem_of(path)) for path in content.annotations}
+    return content if any((path.parent, stem_of(path)) in annotated for path in content.images) else None
 
 
-def other_encoding(data: bytes) -> str | None:
-    """Return what is wrong with text that should be UTF-8 and is not: which encoding it seems to have; else None."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        try:
-            data.decode("gb18030")
-        except UnicodeDecodeError:
-            return "it is not UTF-8"
-        return "it is not UTF-8 but seems to be GBK; save it as UTF-8"
-    return None
+def _is_pair(folder: Path) -> bool:
+    return all(child_folders(folder, names) for names in (IMAGE_FOLDERS, ANNOTATION_FOLDERS))
 
 
-def _claimed_shape(tree: Element, path: Path) -> tuple[int, int] | None:
-    """Return the (height, width) of <size>, None where it is missing, empty or 0, as some tools leave it."""
-    texts = [(tree.findtext(f"size/{key}") or "").strip() for key in ("height", "width")]
-    try:
-        height, width = (float(text) if text else 0.0 for text in texts)
-        return claimed_shape(height or None, width or None)
-    except ValueError:
-        raise InputError(
-            f"{path}: <size> says {texts[1][:20]!r} x {texts[0][:20]!r}, not numbers of pixels; correct the annotation"
-        ) from None
+def _folder_of(image: PurePath) -> str | None:
+    """Return the folder that says the kind: the first below the images that is no part."""
+    names = [name.lower() for name in image.parts[:-1]]
+    start = max((at + 1 for at, name in enumerate(names) if name in IMAGE_FOLDERS), default=len(names))
+    return next((name for name in image.parts[start:-1] if name.lower() not in PARTS), None)
 
 
-def _boxes_of(item: Element, where: str) -> list[list[float]]:
-    """Return the corners of an object's boxes: one, or several of a kind, as some tools write them."""
-    boxes = item.findall("bndbox")
-    if not boxes:
-        tags = ", ".join(f"<{child.tag[:20]}>" for child in list(item)[:6]) or "nothing"
-        rotated = ", a rotated box; draw it upright" if item.find("robndbox") is not None else ""
-        raise InputError(f"{where}: no <bndbox>, but {tags}{rotated}; correct the annotation")
-    return [[_number(box, key, where) for key in ("xmin", "ymin", "xmax", "ymax")] for box in boxes]
+def _name_before_number(image: PurePath) -> str | None:
+    name = re.fullmatch(r"(\D+)_\d+", image.stem)
+    return name.group(1) if name else None
 
 
-def _box(corners: list[float], name: str, shape: tuple[int, int], where: str) -> Box:
-    height, width = shape
-    x_low, y_low, x_high, y_high = corners
-    text = f"box x {x_low:g}..{x_high:g}, y {y_low:g}..{y_high:g}"
-    if x_low > x_high or y_low > y_high:
-        raise InputError(f"{where}: {text}: min must not be more than max; correct the annotation")
-    if x_low == x_high and y_low == y_high:
-        raise InputError(f"{where}: {text} is a single point, as an accidental click leaves it; remove the object")
-    # What is written with decimals may lie a fraction of a pixel outside.
-    if min(x_low, y_low) <= -1 or x_high >= width + 1 or y_high >= height + 1 or min(x_high, y_high) < 0.5:
-        raise InputError(f"{where}: {text} is outside the image of {width}x{height} px; correct the annotation")
-    (x_min, x_max), (y_min, y_max) = _pixels(x_low, x_high, width), _pixels(y_low, y_high, height)
-    return Box(x_min, y_min, x_max, y_max, name)
-
-
-def _pixels(low: float, high: float, length: int) -> tuple[int, int]:
-    first, last = (min(max(round(number), 1), length) for number in (low, high))
-    return first - 1, last
-
-
-def _check_size(path: Path, image: Path | None, claimed: tuple[int, int] | None) -> None:
-    """Say so where not a box but the size is wrong, which is looked up only when there is trouble."""
-    if image is None or claimed is None:
-        return
-    header = open_file(image, "image", whole=False)
-    if claimed not in (header.shape, stored_shape(header.shape, header.orientation)):
-        raise InputError(
-            f"{path}: <size> says {claimed[1]}x{claimed[0]} px but {image.name} is {header.shape[1]}x{header.shape[0]} "
-            "px; correct the annotation"
-        )
-
-
-def _number(item: Element, key: str, where: str) -> float:
-    text = item.findtext(key)
-    try:
-        number = float(text or "")
-    except ValueError:
-        number = math.nan
-    if not abs(number) < 1e9:  # neither NaN nor infinite, and short enough to be quoted in a message
-        problem = "is missing" if text is None else f"is {text[:20]!r}, not a number of pixels"
-        raise InputError(f"{where}: <bndbox/{key}> {problem}; correct the annotation")
-    return number
+def _leading_number(image: PurePath) -> str:
+    number = re.match(r"\d+", image.stem)
+    return number.group() if number else image.stem

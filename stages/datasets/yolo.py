@@ -13,13 +13,14 @@ from typing import Any
 import yaml
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.images import Box, Polygon, SourceImage, drawn_shape, read_bytes
-from stages.datasets.layout import defect_name, existing, group_of, some_images
-from stages.datasets.marks import Corners, Marks, bounds, box_between, check_corners, check_inside, clip
-from stages.datasets.matching import match_annotations
-from stages.datasets.pairs import Format, read_pairs, sort_files
+from stages.datasets.images import Box, Polygon, SourceImage, drawn_shape
+from stages.datasets.marks import Corners, Marks, box_between, check_inside, marks_of, polygon_inside
+from stages.datasets.matching import Content, match_annotations, sort_files
+from stages.datasets.names import defect_name
+from stages.datasets.pairs import Format, read_pairs
+from stages.datasets.plain_files import read_bytes
 from stages.datasets.settings import Dataset
-from stages.datasets.tree import files_below
+from stages.datasets.tree import existing, files_below, some_images
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "images, a text file for each (YOLO), and data.yaml or classes.txt"
@@ -41,44 +42,44 @@ def read_yolo(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """
     files = files_below(existing(root, LOOKED_FOR))
     content = sort_files(files, root, ".txt")
-    some_images(list(content.images), root)
-    found = match_annotations(content.images, content.annotations, root)
-    names = _class_names([path for path in files if path.name.lower() in CLASS_FILES], root, len(found), options)
+    some_images(content.images, root)
+    names, names_parts = _class_names([path for path in files if path.name.lower() in CLASS_FILES], content)
     form = Format(".txt", partial(_read, names=names), None, "an empty text file")
-    images = read_pairs(content, form, options, bad, lambda path, source: group_of(source, options.group_pattern))
-    if any(map(_names_parts, files)) and not any(image.official for image in images):
+    images = read_pairs(content, form, options, bad)
+    if names_parts and not any(image.official for image in images):
         bad.remark("data.yaml names parts by paths, which are not read; folders called train, val and test are")
     return images
 
 
-def _names_parts(path: Path) -> bool:
-    """Return whether a data.yaml, which can be read, says where the images of train, val or test are."""
-    if path.name.lower() not in ("data.yaml", "data.yml"):
-        return False
-    return bool(set(yaml.safe_load(path.read_text(encoding="utf-8-sig"))) & {"train", "val", "test"})
-
-
-def _class_names(files: Sequence[Path], root: Path, annotations: int, options: Dataset) -> Mapping[int, str]:
+def _class_names(files: Sequence[Path], content: Content) -> tuple[Mapping[int, str], bool]:
+    """Return the names of the classes by number, and whether a data.yaml says where the parts are."""
     if not files:
-        found = f" ({annotations} images have a text file)"
-        raise InputError(f"{root}: nothing names the classes{found}; add data.yaml or classes.txt (dataset.root)")
-    tables = {path: _read_names(path, options) for path in files}
-    first = files[0]
-    for path, names in tables.items():
-        if names != tables[first]:
-            raise InputError(f"{path}: names the classes otherwise than {first}; keep the right one (dataset.root)")
-    return tables[first]
+        annotated, _ = match_annotations(content.images, content.annotations, content.base)
+        raise InputError(
+            f"{content.base}: nothing names the classes ({len(annotated)} images have a text file); add data.yaml or "
+            "classes.txt (dataset.root)"
+        )
+    tables = [_read_names(path) for path in files]
+    first = tables[0][0]
+    for path, (names, _) in zip(files, tables, strict=True):
+        if names != first:
+            raise InputError(f"{path}: names the classes otherwise than {files[0]}; keep the right one (dataset.root)")
+    return first, any(names_parts for _, names_parts in tables)
 
 
-def _read_names(path: Path, options: Dataset) -> dict[int, str]:
-    """Return names by number; numbers of classes that mean good stay in, and are refused where they mark something."""
+def _read_names(path: Path) -> tuple[dict[int, str], bool]:
+    """Return names by number, and whether the file says where train, val or test are.
+
+    Numbers of classes that mean good stay in, and are refused where they mark something.
+    """
     try:
         text = read_bytes(path, "list of classes", MAX_TEXT_BYTES).decode("utf-8-sig")
         if path.name.lower() in CLASS_LISTS:
-            return {number: name.strip() for number, name in enumerate(text.rstrip().splitlines())}
+            return {number: name.strip() for number, name in enumerate(text.rstrip().splitlines())}, False
         content = yaml.safe_load(text)
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a list of classes ({_line(error)}); correct it") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not readable as a list of classes ({reason}); correct it") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: no entry 'names'; correct it")
     if "kpt_shape" in content:
@@ -90,12 +91,12 @@ def _read_names(path: Path, options: Dataset) -> dict[int, str]:
         raise wrong
     table = {}
     for number, name in pairs:
-        if isinstance(number, bool) or not isinstance(number, int) or isinstance(name, bool):
+        if any(isinstance(value, bool) for value in (number, name)):
             raise wrong
-        if not isinstance(name, str | int):
+        if not isinstance(number, int) or not isinstance(name, str | int):
             raise wrong
         table[number] = str(name)
-    return table
+    return table, bool(set(content) & {"train", "val", "test"})
 
 
 def _read(path: Path, image: Path, options: Dataset, names: Mapping[int, str]) -> Marks:
@@ -106,26 +107,23 @@ def _read(path: Path, image: Path, options: Dataset, names: Mapping[int, str]) -
         raise InputError(f"{path}: not readable as text; correct or remove it") from None
     rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
     shape = drawn_shape(image, options.exif) if rows else (1, 1)
-    boxes: list[Box] = []
-    polygons: list[Polygon] = []
+    defects: list[Box | Polygon] = []
     for number, words in rows:
         where = f"{path}: line {number}"
         name = _name(words[0], names, options, where)
         values = [_fraction(word, where) for word in words[1:]]
         if len(values) == 4:
-            boxes.append(_box(values, shape, name, where))
+            defects.append(_box(values, shape, name, where))
         elif len(values) >= 6 and len(values) % 2 == 0:
             corners = _snapped(_corners(values, shape))
             check_inside(corners, shape, where)
-            polygons.append(Polygon(clip(corners, shape), name))
-            boxes.append(bounds(polygons[-1]))
+            defects.append(polygon_inside(corners, shape, name))
         else:
             guess = ", as predictions with a confidence have" if len(values) == 5 else ""
             raise InputError(
                 f"{where}: {len(words)} numbers{guess}; expected 5 (a box) or 7, 9, 11 ... (an outline); correct it"
             )
-    check_corners(polygons, str(path))
-    return Marks(tuple(boxes), tuple(polygons), exact=len(polygons) == len(boxes))
+    return marks_of(defects, None, str(path))
 
 
 def _name(word: str, names: Mapping[int, str], options: Dataset, where: str) -> str:
@@ -172,7 +170,3 @@ def _snapped(corners: Corners) -> Corners:
         return float(round(value)) if abs(value - round(value)) < SNAP_PX else value
 
     return [(snap(x), snap(y)) for x, y in corners]
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -11,9 +11,12 @@ Deviations: batches; nothing else. Entries are sums of products of gradients: th
 images.
 """
 
+from functools import partial
+
 from torch import Tensor
 
-from stages.explainers.parts import in_parts
+from stages.explainers.method import Method
+from stages.explainers.small_batches import in_small_batches
 from stages.models.attention import attention_gradients
 from stages.models.outputs import Outputs, Target
 from stages.models.rollout import roll_relevance
@@ -31,10 +34,17 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None) -> 
     Raises:
         InputError: the target is not one of the classes, or an image or a weight is not finite.
     """
-    return in_parts(lambda part, own: _explain(model, part, own), model, images, target)
+    return in_small_batches(partial(_explain, model), model, images, target)
 
 
 def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Outputs:
     logits, steps, gradients = attention_gradients(model, images, target)
     relevance = (step.weights * gradient for step, gradient in zip(reversed(steps), reversed(gradients), strict=True))
     return Outputs(logits, model.to_map(roll_relevance(relevance)))
+
+
+METHOD = Method(
+    families=("vit",),
+    words="attention gradient",
+    call=lambda model, images, target, _: explain(model, images, target),
+)

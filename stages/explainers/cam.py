@@ -8,6 +8,7 @@ It is part of the CNN's forward pass, so explaining costs one forward pass. The 
 import torch
 from torch import Tensor
 
+from stages.explainers.method import Method
 from stages.models.cnn import CamClassifier
 from stages.models.outputs import Outputs, Target, target_classes
 
@@ -25,3 +26,6 @@ def explain(model: CamClassifier, images: Tensor, target: Target = None) -> Outp
             logits, maps if target is None else torch.where((targets == 1)[:, None, None, None], maps, -maps)
         )
     return Outputs(logits, maps[torch.arange(len(maps), device=maps.device), targets][:, None])
+
+
+METHOD = Method(families=("cnn",), words="CAM", call=lambda model, images, target, _: explain(model, images, target))

@@ -13,17 +13,29 @@ Only the tail is differentiated: the graph starts at the features, and no parame
 the published code: none in the formula; the ReLU is a setting, and the map is not rescaled.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
-from stages.models.class_token import logits_of_last_block, tokens_before_last_block
+from stages.explainers.cells import Cells, feature_cells
+from stages.explainers.method import Method
+from stages.models.attention import run_block, without_parameter_gradients
 from stages.models.cnn import CamClassifier
 from stages.models.outputs import Outputs, Target, select_score
 from stages.models.vit import RolloutClassifier
+from stages.models.weights import Classifier
+from stages.runtime.convert import at_least
 from stages.runtime.errors import InputError
+
+
+@dataclass(frozen=True)
+class GradCam:
+    """How GradCAM maps are made; `stride` null: at the model's own."""
+
+    relu: bool
+    stride: Annotated[int, at_least(1)] | None
 
 
 def explain(
@@ -36,26 +48,30 @@ def explain(
     """Return logits and heatmaps (N, 1, h, w) of images (N, 3, H, W) in 0..1.
 
     Args:
-        target: see `stages.models.outputs.select_score`.
+        model: a CNN, or a ViT with a class token.
+        images: to explain.
+        target: the class, see `stages.models.outputs.select_score`.
         relu: negative values become 0, as published; false keeps what speaks against the class.
         stride: of a CNN's features, in pixels of the image per cell; None is the model's own. A ViT has none.
 
     Raises:
         InputError: the CNN has no features of this stride, or a ViT is given one.
     """
-    with torch.inference_mode(False), torch.enable_grad(), _without_parameter_gradients(model):
-        logits, features = (
-            _cnn(model, images, stride) if isinstance(model, CamClassifier) else _vit(model, images, stride)
-        )
+    with torch.inference_mode(False), torch.enable_grad(), without_parameter_gradients(model):
+        if isinstance(model, CamClassifier):
+            logits, features = _cnn(model, images, stride)
+        else:
+            logits, features = _vit(model, images, stride)
         (gradient,) = torch.autograd.grad(select_score(logits, target).sum(), features)
     if isinstance(model, RolloutClassifier):
-        features, gradient = (_patches(model, tokens) for tokens in (features, gradient))
+        features, gradient = (model.to_map(tokens.mT[..., 1:]) for tokens in (features, gradient))
     weights = gradient.mean(dim=(2, 3))
     maps = torch.einsum("nchw,nc->nhw", features.detach(), weights)[:, None]
     return Outputs(logits.detach(), maps.relu() if relu else maps)
 
 
 def _cnn(model: CamClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:
+    """Return the logits, and the features that their graph starts at."""
     if stride is None or stride == model.cell_px:
         normalised = (images - model.mean) / model.std  # type: ignore[operator]
         features = model.backbone(normalised)[0].detach().requires_grad_()
@@ -81,28 +97,27 @@ def _cnn(model: CamClassifier, images: Tensor, stride: int | None) -> tuple[Tens
 
 
 def _vit(model: RolloutClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:
+    """Return the logits, and the tokens (N, T, C) after the first normalisation of the last block."""
     if stride is not None:
         raise InputError(f"params.yaml: explain.gradcam.stride is {stride}; a ViT's map has one value per patch: null")
-    embedded = model.backbone.patch_embed((images - model.mean) / model.std)  # type: ignore[operator]
-    tokens = tokens_before_last_block(model, embedded)
-    normed = model.backbone.blocks[-1].norm1(tokens).detach().requires_grad_()
-    return logits_of_last_block(model, tokens, normed), normed
+    tokens = model.backbone.blocks[:-1](model.embed(images))
+    step = run_block(model.backbone.blocks[-1], tokens.detach().requires_grad_(), rows=1)
+    return model.classify(step.after), step.normed
 
 
-def _patches(model: RolloutClassifier, tokens: Tensor) -> Tensor:
-    """Return the patch tokens of (N, T, C) as (N, C, h, w)."""
-    return (
-        tokens[:, model.backbone.num_prefix_tokens :].transpose(1, 2).unflatten(2, model.backbone.patch_embed.grid_size)
-    )
+def _cells(model: Classifier, parameters: Any) -> Cells:
+    stride = parameters.gradcam.stride
+    if stride is None or not isinstance(model, CamClassifier):
+        return feature_cells(model, parameters)
+    return Cells(stride, model.backbone, model.features_at(stride))
 
 
-@contextmanager
-def _without_parameter_gradients(model: nn.Module) -> Iterator[None]:
-    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in wanted:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)
+METHOD = Method(
+    families=("cnn", "vit"),
+    words="GradCAM",
+    settings=GradCam,
+    cells=_cells,
+    call=lambda model, images, target, parameters: explain(
+        model, images, target, parameters.gradcam.relu, parameters.gradcam.stride
+    ),
+)

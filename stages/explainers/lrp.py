@@ -28,6 +28,7 @@ count as none, since rounding leaves no more; the stabiliser 1e-9 takes the sign
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,8 @@ from timm.layers import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from stages.explainers.parts import in_parts
+from stages.explainers.method import Method
+from stages.explainers.small_batches import in_small_batches
 from stages.models.attention import Gradients, Step, attention_gradients
 from stages.models.outputs import Outputs, Target, target_classes
 from stages.models.rollout import roll_relevance
@@ -66,7 +68,7 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None) -> 
         raise InputError(f"lrp: the model's blocks have a {name}; relevance rules exist for timm's Mlp")
     if model.head.weight.dtype in (torch.float16, torch.bfloat16):
         model, images = deepcopy(model).float(), images.float()
-    return in_parts(lambda part, own: _explain(model, part, own), model, images, target)
+    return in_small_batches(partial(_explain, model), model, images, target)
 
 
 def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Outputs:
@@ -172,3 +174,6 @@ def _divide(numerator: Tensor, denominator: Tensor) -> Tensor:
     safe = torch.copysign(denominator.new_tensor(STABILISER), denominator).add_(denominator)
     quotient = numerator / safe
     return quotient.mul_(torch.ne(denominator, 0, out=safe))
+
+
+METHOD = Method(families=("vit",), words="lrp", call=lambda model, images, target, _: explain(model, images, target))

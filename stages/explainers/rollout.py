@@ -6,9 +6,10 @@ map says where the class token looked, whatever it decided.
 
 from torch import Tensor
 
-from stages.explainers.parts import in_parts
+from stages.explainers.method import Method
+from stages.explainers.small_batches import in_small_batches
 from stages.models.outputs import Outputs, Target, target_classes
-from stages.models.rollout import Setting
+from stages.models.rollout import Setting, settings_grid
 from stages.models.vit import RolloutClassifier
 
 
@@ -32,6 +33,20 @@ def explain(
     Raises:
         InputError: the target is not one of the classes, or an image or a weight is not finite.
     """
-    outputs = in_parts(lambda part, _: model(part, settings, normalise), model, images, target)
+    outputs = in_small_batches(lambda some, _: model(some, settings, normalise), model, images, target)
     target_classes(outputs.logits, target)
     return outputs
+
+
+METHOD = Method(
+    families=("vit",),
+    words="rollout",
+    every_setting=True,
+    call=lambda model, images, target, parameters: explain(
+        model,
+        images,
+        target,
+        settings=settings_grid(parameters.fusion, parameters.discard),
+        normalise=parameters.normalise,
+    ),
+)

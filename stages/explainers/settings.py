@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from stages.runtime.convert import DISTINCT, FRACTION, at_least, between
-
-Fusion = Literal["min", "mean", "max"]
+from stages.runtime.convert import DISTINCT, at_least, between
 
 
 @dataclass(frozen=True)
@@ -17,43 +15,25 @@ class Methods:
 
 
 @dataclass(frozen=True)
-class GradCam:
-    """How GradCAM maps are made; `stride` null: at the model's own."""
+class ExplainCommon:
+    """The section `explain` without what one method alone has: that stands in the file of the method.
 
-    relu: bool
-    stride: Annotated[int, at_least(1)] | None
-
-
-@dataclass(frozen=True)
-class Occlusion:
-    """What is covered, and with what; several fills are averaged."""
-
-    window_px: Annotated[int, at_least(1)]
-    stride_px: Annotated[int, at_least(1)]
-    fills: Annotated[tuple[Literal["mean", "zero", "blur", "value"], ...], DISTINCT]
-    value: Annotated[float, FRACTION]
-    batch: Annotated[int, at_least(1)]
-
-
-@dataclass(frozen=True)
-class Explain:
-    """Which heatmaps are made: the ViT settings are every fusion x every discard ratio."""
+    Attention rollout makes a map for every fusion x every discard ratio.
+    """
 
     batch: Annotated[int, at_least(1)]
     methods: Methods
     control: bool
     seed: Annotated[int, between(0, 2**63)]
-    fusion: Annotated[tuple[Fusion, ...], DISTINCT]
+    fusion: Annotated[tuple[Literal["min", "mean", "max"], ...], DISTINCT]
     discard: Annotated[tuple[Annotated[float, between(0, 1)], ...], DISTINCT]
     normalise: Literal["rows", "published"]
-    gradcam: GradCam
-    occlusion: Occlusion
     align: bool = False
 
 
 @dataclass(frozen=True)
 class Time:
-    """How latency is measured."""
+    """How often a call is made to time it: `warmup` times uncounted, then `repeats` times."""
 
     warmup: Annotated[int, at_least(0)]
     repeats: Annotated[int, at_least(2)]

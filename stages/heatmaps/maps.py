@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.records.arrays import RowFile
 from stages.records.files import read_json
-from stages.records.row_files import RowFile
-from stages.records.tiles import Tiles, read_table
+from stages.records.tables import read_table
+from stages.records.tiles import Tiles
 from stages.runtime.errors import InputError
 
 AGAIN = "run the explain stage again"

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stages.metrics.pixel_ranking import Histograms
+from stages.metrics.histograms import Histograms
 from stages.metrics.table import METRICS, PixelCounts, PixelHistograms
 
 Floats = NDArray[np.float64]
@@ -71,7 +71,7 @@ class ClusterParts:
 def cluster_parts(metric: str, kept: Kept, truth: str, row: str, cluster: str) -> ClusterParts:
     """Take one metric of one explanation apart.
 
-    A score of histograms is made of coarse ones (`stages.metrics.pixel_ranking.quantile_bins`), which miss the exact
+    A score of histograms is made of coarse ones (`stages.metrics.histograms.quantile_bins`), which miss the exact
     score by less than 0.001. By what they miss it on all tiles, every resample is moved.
 
     Args:

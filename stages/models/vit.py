@@ -23,8 +23,8 @@ WIDTHS_PX = 256, 384  # of the images that a stem's stride is measured on: multi
 class RolloutClassifier(nn.Module):
     """timm ViT with a class token -> one neuron per class on the class token -> logits; rollout maps on request.
 
-    Without settings the blocks run as timm wrote them (fused attention). With settings the attention matrices are
-    computed explicitly, each only once: fused over its heads and rolled out for all settings in one forward pass.
+    Without settings the blocks run as timm wrote them (fused attention). With settings one forward pass computes the
+    attention matrices explicitly, fuses them over heads, and rolls them out for every setting.
 
     Args:
         arch: a timm VisionTransformer with a class token.

@@ -1,6 +1,5 @@
 """Where a model's first weights come from (hub | package | file | none | auto), and whether it can be used at all."""
 
-import hashlib
 import logging
 import sys
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
+from stages.records.hashes import file_sha256
 from stages.runtime.device import is_out_of_memory
 from stages.runtime.errors import InputError
 
@@ -180,7 +180,7 @@ def _from_package(build: Build, arch: str, where: str) -> tuple[Classifier, Orig
     if path is None:
         raise InputError(f"{where} is package: {package.distribution} is not installed; run `{package.install}`")
     model = build({"state_dict": package.read(path)})
-    return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", _sha256(path))
+    return model, Origin(True, f"package {package.distribution}, trained on {package.trained_on}", file_sha256(path))
 
 
 def _from_hub(build: Build, arch: str, where: str) -> tuple[Classifier, Origin]:
@@ -201,7 +201,7 @@ def _from_hub(build: Build, arch: str, where: str) -> tuple[Classifier, Origin]:
     source = f"hub {arch}" if repository else f"download {arch}"
     if file is None:
         return model, Origin(True, source, None, repository)
-    return model, Origin(True, source, _sha256(file), repository, file.parent.name)
+    return model, Origin(True, source, file_sha256(file), repository, file.parent.name)
 
 
 def _from_file(build: Build, arch: str, path: str | None, where: str) -> tuple[Classifier, Origin]:
@@ -226,7 +226,7 @@ def _from_file(build: Build, arch: str, path: str | None, where: str) -> tuple[C
         raise InputError(f"{where}: {file} does not fit {arch} ({_in_one_line(error, 200)})") from None
     if unfilled:
         raise InputError(f"{where}: {file} does not fit {arch}: it has no tensor for {unfilled[0]}")
-    return model, Origin(True, f"file {file.name}", _sha256(file))
+    return model, Origin(True, f"file {file.name}", file_sha256(file))
 
 
 def _build_and_compare(build: Build, state: dict[str, torch.Tensor]) -> tuple[Classifier, list[str]]:
@@ -255,8 +255,3 @@ def _pretrained_part(model: Classifier) -> dict[str, torch.Tensor]:
 
 def _in_one_line(error: Exception, length: int = 160) -> str:
     return " ".join(str(error).split())[:length]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,1 +1,1 @@
-"""Files between stages: where each lies, atomic writing, locks, resuming; tiles and their index."""
+"""Files between stages: where each lies, writing that is whole or not at all, locks, hashes; tiles and tables."""

@@ -1,11 +1,13 @@
-"""Records on disk: complete under their final name or not there at all, and the same bytes for the same content.
+"""Files: complete under their final name or not there at all, and the same bytes for the same content.
 
-Numbers keep five decimals or five significant digits, whichever is more: 0.56726, 34.81204, 3.1416e-06. So a small
-learning rate, p-value or loss is never 0, and large numbers keep all of their digits. `dvc metrics diff`, `dvc metrics
-show` and `dvc exp show` cut what they print to five decimals (to see more: `--precision 8`); the records have it.
+Numbers in JSON and CSV keep five decimals or five significant digits, whichever is more: 0.56726, 34.81204, 3.1416e-06.
+So a small learning rate, p-value or loss is never 0, and large numbers keep all of their digits. `dvc metrics diff`,
+`dvc metrics show` and `dvc exp show` cut what they print to five decimals (more with `--precision 8`); the files have
+it.
 """
 
 import csv
+import errno
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -13,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.records.folders import alone_at, beside, disk_errors, remove, take_place
 from stages.records.locks import waited_for
 from stages.runtime.errors import InputError
 
 DIGITS = 5
+# What a user can mend: a full or read-only disk, a folder that belongs to somebody else, a file where a folder must be.
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
 
 
 @contextmanager
@@ -26,6 +29,9 @@ def new_file(path: Path) -> Iterator[Path]:
 
     An earlier file stays intact until the new one is complete. What a killed run left behind is overwritten. A second
     process that writes the same file waits for the first.
+
+    Args:
+        path: the file to make; its folder is made where it is missing.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written.
@@ -40,52 +46,58 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary empty folder beside `path`; on success it takes the place of `path`, on any error it goes.
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what a user can mend into an `InputError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
+        raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from error
 
-    An earlier folder stays until the new one is complete, so a failed or killed stage loses nothing. What a killed run
-    left behind is removed first.
 
-    Raises:
-        InputError: another process is writing it, the disk is full, or the folder above cannot be written.
-    """
-    with alone_at(path):
-        temporary = beside(path, "new")
-        temporary.mkdir(parents=True)
-        try:
-            yield temporary
-            take_place(temporary, path)
-        finally:
-            remove(temporary)
+def beside(path: Path, what: str) -> Path:
+    """Return the hidden name beside `path` for its `new`, `old` or `lock`."""
+    return path.with_name(f".{path.name}.{what}")
 
 
 def rounded(number: float) -> float:
-    """Return a finite number as records keep it: to five decimals or five significant digits, whichever is more.
+    """Return a finite number to five decimals or five significant digits, whichever is more; never -0.0.
 
-    Never -0.0. What is 0.1 or more in size keeps five decimals.
+    Args:
+        number: finite. What is 0.1 or more in size keeps five decimals.
     """
     leading = math.floor(math.log10(abs(number))) if number else 0  # place of the first digit: 0 for 1 to 9.99...
     return round(float(number), max(DIGITS, DIGITS - 1 - leading)) + 0.0
 
 
 def write_json(path: Path, content: dict[str, Any], exact: bool = False) -> None:
-    """Write JSON with sorted keys; floats `rounded` (with `exact` every digit), undefined ones (NaN, infinity) null."""
+    """Write JSON with sorted keys; undefined numbers (NaN, infinity) are null.
+
+    Args:
+        path: the file to make.
+        content: of dicts, lists, texts, booleans, None, and numbers of Python, NumPy or torch.
+        exact: keep every digit instead of rounding (`rounded`).
+    """
     text = json.dumps(_plain(content, exact), indent=2, sort_keys=True, allow_nan=False) + "\n"
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, columns: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
-    """Write a table with floats `rounded`; an undefined one (NaN, infinity) is an empty field."""
+    """Write a table with floats `rounded`; an undefined one (NaN, infinity) is an empty field, as is None."""
     with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        # None is an empty field
         writer.writerows([_plain(value) for value in line] for line in lines)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; a missing or broken file is an `InputError` that names it."""
+    """Read a JSON object.
+
+    Raises:
+        InputError: the file is missing or broken, or holds something else than an object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

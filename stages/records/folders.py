@@ -15,11 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stages.records.files import beside, disk_errors
 from stages.records.locks import locked
-from stages.runtime.errors import InputError
-
-# What a user can mend: a full or read-only disk, a folder that belongs to somebody else, a file where a folder must be.
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
 
 _HERE = -100  # AT_FDCWD: names are relative to the working folder
 _EXCHANGE = 2  # RENAME_EXCHANGE
@@ -27,20 +24,64 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def alone_at(path: Path) -> Iterator[None]:
-    """Keep other processes from writing the folder `path`, and set right what a killed one left half done.
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary empty folder beside `path`; on success it takes the place of `path`, on any error it goes.
+
+    An earlier folder stays until the new one is complete, so a failed or killed stage loses nothing. What a killed run
+    left behind is removed first.
+
+    Args:
+        path: the folder to make.
 
     Raises:
-        InputError: another process is writing it, or the disk is full or cannot be written.
+        InputError: another process is writing it, the disk is full, or the folder above cannot be written.
     """
+    with _alone_at(path):
+        temporary = beside(path, "new")
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            _take_place(temporary, path)
+        finally:
+            remove(temporary)
+
+
+@contextmanager
+def resumable_folder(path: Path, run: str) -> Iterator[Path]:
+    """Yield a folder beside `path` that an earlier, unfinished run of the same `run` may have begun to fill.
+
+    On success it takes the place of `path`. On an error, or when the process is killed, it stays for the next run; an
+    earlier `path` stays until then. What was begun under another `run` is removed and never read.
+
+    Args:
+        path: the folder to make.
+        run: `stages.records.hashes.fingerprint` of everything that defines its content.
+
+    Raises:
+        InputError: another process is at it (a killed `dvc` leaves its stage running), the disk is full, or the folder
+            above cannot be written.
+    """
+    begun = beside(path, f"{run}.part")
+    with _alone_at(path):
+        for other in path.parent.glob(f".{path.name}.*.part"):
+            if other != begun:
+                remove(other)
+        begun.mkdir(exist_ok=True)
+        yield begun
+        _take_place(begun, path)
+
+
+@contextmanager
+def _alone_at(path: Path) -> Iterator[None]:
+    """Keep other processes from writing the folder `path`, and set right what a killed one left half done."""
     with disk_errors(path), locked(beside(path, "lock"), f"writing {path}"):
         _put_back(path)
         remove(beside(path, "new"))
         yield
 
 
-def take_place(made: Path, path: Path) -> None:
-    """Put the complete folder `made` in the place of `path` and remove what was there; only inside `alone_at`."""
+def _take_place(made: Path, path: Path) -> None:
+    """Put the complete folder `made` in the place of `path` and remove what was there; only inside `_alone_at`."""
     temporary, retired = beside(path, "new"), beside(path, "old")
     if made != temporary:
         made.replace(temporary)  # under its own name an earlier folder would look like one that was begun
@@ -73,25 +114,6 @@ def exchange(one: Path, other: Path) -> bool:
     raise OSError(code, os.strerror(code), str(other))
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder if it is there, as far as that is allowed; of a link the link alone."""
-    if folder.is_symlink():
-        folder.unlink()
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what a user can mend into an `InputError` that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_TROUBLE:
-            raise
-        raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from error
-
-
 def _put_back(path: Path) -> None:
     """Restore the earlier folder if a run ended between renaming it away and putting the new one there; else remove it.
 
@@ -103,6 +125,9 @@ def _put_back(path: Path) -> None:
     remove(retired)
 
 
-def beside(path: Path, what: str) -> Path:
-    """Return the hidden name beside `path` for its `new`, `old` or `lock`."""
-    return path.with_name(f".{path.name}.{what}")
+def remove(folder: Path) -> None:
+    """Remove a folder if it is there, as far as that is allowed; of a link the link alone."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)

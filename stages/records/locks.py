@@ -26,10 +26,17 @@ class Lock:
 
 
 def take(path: Path, wait: bool = False) -> Lock | None:
-    """Take the lock `path`, a file that is made with its folder; None where another process (or thread) holds it.
+    """Take a lock.
 
-    With `wait`, wait for it instead. The file goes when the lock is freed; so whoever has waited for it may then hold a
-    file that is no longer there, while a third process has made a new one: it looks, and begins again.
+    The file goes when the lock is freed; so whoever has waited for it may then hold a file that is no longer there,
+    while a third process has made a new one: it looks, and begins again.
+
+    Args:
+        path: the lock's file, made with its folder where it is missing.
+        wait: wait while another process (or thread) holds it.
+
+    Returns:
+        The lock; None where another holds it and `wait` is False.
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +63,11 @@ def take(path: Path, wait: bool = False) -> Lock | None:
 
 @contextmanager
 def locked(path: Path, work: str) -> Iterator[None]:
-    """Hold the lock `path` while doing `work` (words for the message, e.g. "training cnn").
+    """Hold a lock, or refuse to go on where another process holds it.
+
+    Args:
+        path: the lock's file.
+        work: what is done meanwhile, in words for the message, e.g. "training cnn".
 
     Raises:
         InputError: another process holds it; the message has its number.

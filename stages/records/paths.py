@@ -4,6 +4,14 @@ import os
 from pathlib import Path
 
 CHECKED = Path("data/check.json")  # says that params.yaml was checked
+TILE_METRICS = Path("metrics/tile.json")
+SPLIT_METRICS = Path("metrics/split.json")
+RANK_METRICS = Path("metrics/rank.json")
+CARD_PLOT = Path("plots/card.png")
+RANK_PLOT = Path("plots/rank.csv")
+TRUTHS_PLOT = Path("plots/truths.csv")
+LATENCY_PLOT = Path("plots/latency.csv")
+REPORT = Path("plots/report.html")
 
 
 def raw_folder(dataset_name: str) -> Path:
@@ -72,18 +80,6 @@ def metrics_file(stage: str, model: str) -> Path:
     return Path("metrics") / stage / f"{model}.json"
 
 
-TILE_METRICS = Path("metrics/tile.json")
-SPLIT_METRICS = Path("metrics/split.json")
-RANK_METRICS = Path("metrics/rank.json")
-
-
 def plot_file(kind: str, model: str, suffix: str) -> Path:
     """Return the plot data or picture of one model: plots/<kind>/<model><suffix>."""
     return Path("plots") / kind / f"{model}{suffix}"
-
-
-CARD_PLOT = Path("plots/card.png")
-RANK_PLOT = Path("plots/rank.csv")
-TRUTHS_PLOT = Path("plots/truths.csv")
-LATENCY_PLOT = Path("plots/latency.csv")
-REPORT = Path("plots/report.html")

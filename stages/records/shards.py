@@ -35,12 +35,18 @@ _HEADER_BYTES = 128  # numpy pads headers so that the number of rows can grow in
 
 
 def shard_file(folder: Path, kind: str, shard: int) -> Path:
-    """Return where one shard of a kind lies: <folder>/images-0000.npy."""
+    """Return where shard 0, 1, ... of images, boxes or exact lies: <folder>/images-0000.npy."""
     return folder / f"{kind}-{shard:04d}.npy"
 
 
 class ShardWriter:
-    """Appends uint8 rows of one kind; memory holds only the rows given. Use as a context manager."""
+    """Appends uint8 rows of one kind; memory holds only the rows given. Use as a context manager.
+
+    Args:
+        folder: where the shards are made.
+        kind: images, boxes or exact.
+        row_shape: of one row.
+    """
 
     def __init__(self, folder: Path, kind: str, row_shape: tuple[int, ...]) -> None:
         self._folder, self._kind, self._row_shape = folder, kind, row_shape

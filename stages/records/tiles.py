@@ -1,4 +1,4 @@
-"""Reading tiles: the index as a table, pixels and truth by row from the shards."""
+"""Tiles on disk: the columns of their index and of a split, and reading pixels and truth by row from the shards."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,9 +8,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.records.row_files import RowFile
+from stages.records.arrays import RowFile
 from stages.records.shards import IMAGES, INDEX_FILE, TRUTHS, shard_file
+from stages.records.tables import Column, read_table
 from stages.runtime.errors import InputError
+
+UNKNOWN_PX = -1  # area of a truth that the data set does not have
+INDEX_COLUMNS = {  # <tiles folder>/index.parquet: one line per tile, in the order of the shards
+    "tile_id": Column("text", "<source>@<x>,<y>: unique"),
+    "source": Column("text", "the image: its posix path below the data set's folder"),
+    "group": Column("text", "what was photographed: a board design, a part, a sequence"),
+    "official": Column("text", 'the part that the publisher put the image in: train, val, test, or "" for none'),
+    "x": Column("int32", "left side of the tile's window in the source image, in its pixels"),
+    "y": Column("int32", "upper side of the window"),
+    "width": Column("int32", "of the window, in source pixels; another one than the tile's where it was resized"),
+    "height": Column("int32", "of the window, in source pixels"),
+    "defect_px": Column("int32", f"annotated source pixels in the window, which decide the label; {UNKNOWN_PX}: none"),
+    "exact_px": Column("int32", f"source pixels of the exact mask in the window; {UNKNOWN_PX}: there is no mask"),
+    "label": Column("text", "good or defective"),
+    "defect_class": Column("text", "good, or the kind of defect"),
+    "annotation": Column("text", "what decided about the label: mask, boxes, or label (of the whole image)"),
+    "pixels_sha": Column("text", "of the whole source image, see `stages.records.hashes.pixels_sha`"),
+    "shard": Column("int32", "number of the shard files that hold the tile"),
+    "row": Column("int32", "place of the tile in them"),
+}
+SPLIT_COLUMNS = {  # the split file: one line per tile, in the order of the index
+    "tile_id": Column("text", "as in the index"),
+    "split": Column("text", "train, val, test, or unused"),
+}
 
 
 @dataclass(frozen=True)
@@ -105,34 +130,19 @@ class Tiles:
 
 
 def open_tiles(folder: Path, split_file: Path | None = None) -> Tiles:
-    """Open the tiles in `folder`, with the column `split` where a split file is given.
+    """Open tiles.
+
+    Args:
+        folder: where shards and index are.
+        split_file: adds its column `split` to the index.
 
     Raises:
         InputError: a file is missing or broken, or the split is of other tiles.
     """
-    index = read_table(folder / INDEX_FILE, "tile")
+    index = read_table(folder / INDEX_FILE, "tile", columns=INDEX_COLUMNS)
     if split_file is not None:
-        split = read_table(split_file, "split")
+        split = read_table(split_file, "split", columns=SPLIT_COLUMNS)
         if list(split["tile_id"]) != list(index["tile_id"]):
             raise InputError(f"{split_file}: is not the split of {folder}; run the split stage (`dvc repro`)")
         index = index.assign(split=split["split"].to_numpy())
     return Tiles(folder, index)
-
-
-def read_table(path: Path, stage: str, only: list[tuple[str, str, str]] | None = None) -> pd.DataFrame:
-    """Read a parquet table that a stage made.
-
-    Args:
-        only: conditions (column, "==", value) on the lines that are read; None for all.
-
-    Raises:
-        InputError: it is missing or broken.
-    """
-    try:
-        return pd.read_parquet(path, filters=only)
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing; run the {stage} stage (`dvc repro`)") from None
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise InputError(
-            f"{path}: not readable ({' '.join(str(error).split())}); run the {stage} stage again"
-        ) from None

@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from stages.records.files import new_folder, read_json, write_json
+from stages.records.files import read_json, write_json
+from stages.records.folders import new_folder
 from stages.records.shards import TRUTHS
-from stages.records.tiles import read_table
+from stages.records.tables import read_table
 from stages.runtime.errors import InputError
 
 AGAIN = "run the score stage again"
@@ -37,7 +38,7 @@ HISTOGRAM_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Row:
+class Explanation:
     """One explanation that is scored: a method under the setting that validation chose, or a control."""
 
     method: str  # cam, rollout, gradcam, ...; of a control its name
@@ -67,7 +68,7 @@ class Scores:
     """What the score stage left of one model."""
 
     folder: Path
-    rows: dict[str, Row]
+    rows: dict[str, Explanation]
     best: str  # the row that validation prefers
     tiles: pd.DataFrame  # n test tiles, sorted by tile_id: tile_id, source, group, defective
     truths: tuple[str, ...]
@@ -108,7 +109,7 @@ def write_scores(
     folder: Path,
     table: pd.DataFrame | None,
     tiles: pd.DataFrame,
-    rows: dict[str, Row],
+    rows: dict[str, Explanation],
     best: str,
     histograms: Iterable[ImageHistograms] = (),
     pooled: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
@@ -138,7 +139,7 @@ def open_scores(folder: Path) -> Scores:
     Raises:
         InputError: a file is missing or unreadable, or an explanation has not every tile.
     """
-    rows, best = open_rows(folder)
+    rows, best = open_explanations(folder)
     pooled = read_json(folder / ROWS).get("pooled", {})
     tiles, table = (read_table(folder / name, "score") for name in ("index.parquet", "tiles.parquet"))
     try:
@@ -153,12 +154,14 @@ def open_scores(folder: Path) -> Scores:
         raise InputError(f"{folder}: column {error} is missing; {AGAIN}") from None
 
 
-def open_rows(folder: Path) -> tuple[dict[str, Row], str]:
+def open_explanations(folder: Path) -> tuple[dict[str, Explanation], str]:
     """Return the explanations of a model and the name of the one that validation prefers."""
     path = folder / ROWS
     described = read_json(path)
     try:
-        return {str(name): Row(**described["rows"][name]) for name in described["order"]}, str(described["best"])
+        return {str(name): Explanation(**described["rows"][name]) for name in described["order"]}, str(
+            described["best"]
+        )
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not as score writes it ({error!r}); {AGAIN}") from None
 
@@ -174,3 +177,7 @@ def _write_histograms(path: Path, histograms: Iterable[ImageHistograms]) -> None
                 for name, kind in PARTS.items()
             ]
             writer.write_table(pa.Table.from_arrays([*keys, sources, *parts], schema=HISTOGRAM_SCHEMA))
+
+
+Row = Explanation  # TEMPORARY: until rank and perturb use the new names
+open_rows = open_explanations  # TEMPORARY

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from stages.records.files import new_file
+from stages.records.hashes import file_sha256
 from stages.runtime.errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
@@ -54,8 +55,7 @@ def run_hash(definition: Mapping[str, Any], files: Iterable[Path]) -> str:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return f"{path.name} {file_sha256(path)}"
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run `dvc repro`") from None
 

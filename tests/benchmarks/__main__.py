@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from stages.explainers.latency import Rounds, measure
+from stages.explainers.latency import measure
+from stages.explainers.settings import Time
 from stages.models.registry import ARCHITECTURES, Architecture
 from stages.records.files import write_json
 from stages.runtime.device import choose_device, describe_device
@@ -56,7 +57,7 @@ def bench(
             if architecture.family == "cnn":
                 steps = {
                     key: value.median_ms
-                    for key, value in measure(training_steps(model.train(), images), Rounds(2, repeats), where).items()
+                    for key, value in measure(training_steps(model.train(), images), Time(2, repeats), where).items()
                 }
                 row = {"ratio": steps["head"] / steps["plain"], "peak_mib": None, "peers": {}}
                 table.setdefault("training_step", {})[str(batch)] = row
@@ -67,7 +68,7 @@ def bench(
 def _ratios(timed: Timed, plain: Callable[[], object], repeats: int, device: torch.device) -> dict[str, Any]:
     calls = {"plain": plain, "ours": timed.ours, **timed.peers}
     warmup, count = (1, min(repeats, SLOW_REPEATS)) if timed.slow else (3, repeats)
-    medians = {call: value.median_ms for call, value in measure(calls, Rounds(warmup, count), device).items()}
+    medians = {call: value.median_ms for call, value in measure(calls, Time(warmup, count), device).items()}
     peers = {peer: medians[peer] / medians["plain"] for peer in timed.peers}
     return {"ratio": medians["ours"] / medians["plain"], "forward_ms": medians["plain"], "peers": peers}
 

@@ -8,10 +8,10 @@ import pytest
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.coco import read_coco
 from stages.datasets.images import Box, Polygon
-from stages.datasets.outlines import fill
+from stages.datasets.rasters import fill
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import noise, read, write_pixels, write_text
-from tests.datasets.test_runs import encode
+from tests.datasets.test_rasters import encode
 
 TRIANGLE = [2, 3, 12, 3, 2, 18]
 BOX = [2.0, 3.0, 10.0, 5.0]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.datasets.fetch import fetch_kaggle, unpack_fetched
-from stages.records.files import new_folder
+from stages.datasets.fetch import fetch_kaggle
+from stages.records.folders import new_folder
 from stages.runtime.errors import InputError
 
 
@@ -30,14 +30,12 @@ def use_client(monkeypatch, download):
 def write_zip(path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in {"data/": "", "data/a.txt": "one", "b.txt": "two"}.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content)  # dated 1980, so that the bytes do not depend on the clock
 
 
 def fetch(tmp_path):
     with new_folder(tmp_path / "set") as folder:
-        fetched = fetch_kaggle("owner/name", tmp_path / "cache")
-        unpack_fetched(fetched, folder)
-        return fetched.origin
+        return fetch_kaggle("owner/name", tmp_path / "cache", folder)[1]
 
 
 def test_an_archive_is_unpacked_and_kept(tmp_path, monkeypatch, capsys):

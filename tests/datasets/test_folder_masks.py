@@ -5,7 +5,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from stages.datasets.folders import read_folder
+from stages.datasets.bad_files import BadFiles
+from stages.datasets.labelled_folders import read_folder
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import read, voc, write_own, write_pixels, write_text
 
@@ -73,3 +74,32 @@ def test_names_with_composed_and_decomposed_accents_are_the_same(tmp_path):
     write_own(tmp_path, defective=(f"scratch/{apart}",))
     mask = write_pixels(tmp_path / f"masks/scratch/{composed}.png", np.zeros((20, 30), np.uint8))
     assert read(read_folder, tmp_path)[0].mask == mask
+
+
+@pytest.mark.parametrize("place", ["gt", "label", "Mask", "defective/label"])
+def test_a_folder_called_as_those_of_truths_is_no_kind_of_defect_and_said_to_be_none(tmp_path, place):
+    write_own(tmp_path)
+    write_pixels(tmp_path / place / "x1.png", np.zeros((20, 30), np.uint8))
+    bad = BadFiles(skip=True)
+    try:
+        read(read_folder, tmp_path, bad)
+    except InputError as error:
+        bad.remark(str(error))
+    assert f"{place}/ does not count as a kind of defect, since folders called so hold annotations or masks; " in str(
+        bad.remarks
+    )
+
+
+def test_masks_in_use_need_no_word(tmp_path):
+    write_own(tmp_path, defective=("scratch/d1",))
+    write_pixels(tmp_path / "masks/scratch/d1.png", np.zeros((20, 30), np.uint8))
+    bad = BadFiles()
+    read(read_folder, tmp_path, bad)
+    assert bad.remarks == ["good: good/; defective: defective/"]
+
+
+def test_good_beside_such_a_folder_alone_is_no_data_set(tmp_path):
+    for name in ("good/1.png", "label/2.png"):
+        write_pixels(tmp_path / name, np.zeros((20, 30), np.uint8))
+    with pytest.raises(InputError, match=r"no folders good/ and .*; label/ does not count as a kind of defect, since"):
+        read(read_folder, tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, image_shape, read_image
+from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, drawn_shape, read_image
 from stages.datasets.mask_files import read_mask
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import noise, write_pixels, write_text
@@ -84,10 +84,10 @@ def test_an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp_pat
 
 def test_the_extent_is_read_from_the_header(tmp_path):
     for suffix in IMAGE_SUFFIXES - {".jfif"}:  # which the writer does not know
-        assert image_shape(write_pixels(tmp_path / f"a{suffix}", noise(5, 7))) == (5, 7)
-    assert image_shape(claiming(tmp_path / "a.png", 2**14, 2**14)) == (2**14, 2**14)
+        assert drawn_shape(write_pixels(tmp_path / f"a{suffix}", noise(5, 7)), "auto") == (5, 7)
+    assert drawn_shape(claiming(tmp_path / "a.png", 2**14, 2**14), "auto") == (2**14, 2**14)
     with pytest.raises(InputError, match=r"b\.png: the image is of no format that is read"):
-        image_shape(write_text(tmp_path / "b.png", "no"))
+        drawn_shape(write_text(tmp_path / "b.png", "no"), "auto")
 
 
 def test_what_is_not_a_plain_file_is_refused_without_waiting(tmp_path):

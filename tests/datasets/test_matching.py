@@ -13,7 +13,11 @@ from stages.runtime.errors import InputError
 ROOT = Path("/data")
 
 
-def match(images, files, way=match_annotations):
+def annotations_of(images, files, root, across_parts=False):
+    return match_annotations(images, files, root, across_parts)[0]
+
+
+def match(images, files, way=annotations_of):
     found = way([ROOT / image for image in images], [ROOT / file for file in files], ROOT)
     return {
         image.relative_to(ROOT).as_posix(): "?" if isinstance(file, InputError) else file.relative_to(ROOT).as_posix()
@@ -38,6 +42,12 @@ PLACES = {
 def test_where_an_annotation_may_lie(case):
     image, file = PLACES[case]
     assert match([image], [file]) == {image: file}
+
+
+def test_what_a_name_alone_ties_together_is_said():
+    images = [ROOT / name for name in ("images/day1/x.jpg", "images/day1/y.jpg", "a/z.jpg", "b/z.jpg")]
+    files = [ROOT / name for name in ("annotations/batch2/x.xml", "annotations/day1/y.xml", "annotations/c/z.xml")]
+    assert match_annotations(images, files, ROOT)[1] == [(images[0], files[0])]  # of z it cannot be told
 
 
 def test_the_nearest_of_several_is_meant():
@@ -118,15 +128,14 @@ PATHS = st.lists(st.sampled_from(["images", "labels", "train", "a", "b"]), max_s
 def test_no_file_is_given_to_two_images(images, files):
     paths = [ROOT.joinpath(*folders, f"{name}.jpg") for folders, name in sorted(images)]
     annotations = [ROOT.joinpath(*folders, f"{name}.xml") for folders, name in sorted(files)]
-    given = [file for file in match_annotations(paths, annotations, ROOT).values() if isinstance(file, Path)]
+    given = [file for file in annotations_of(paths, annotations, ROOT).values() if isinstance(file, Path)]
     assert len(given) == len(set(given))
     assert (
-        match_annotations(paths[::-1], annotations[::-1], ROOT).keys()
-        == match_annotations(paths, annotations, ROOT).keys()
+        annotations_of(paths[::-1], annotations[::-1], ROOT).keys() == annotations_of(paths, annotations, ROOT).keys()
     )
 
 
 def test_an_annotation_of_another_part_is_not_anyones():
     image, annotation = ROOT / "train/images/1.jpg", ROOT / "valid/labels/1.txt"
-    assert match_annotations([image], [annotation], ROOT) == {}
-    assert match_annotations([image], [annotation], ROOT, across_parts=True) == {image: annotation}
+    assert annotations_of([image], [annotation], ROOT) == {}
+    assert annotations_of([image], [annotation], ROOT, across_parts=True) == {image: annotation}

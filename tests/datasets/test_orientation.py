@@ -5,7 +5,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 
-from stages.datasets.images import image_shape, open_image
+from stages.datasets.images import drawn_shape, open_image
 from stages.datasets.orientation import stored_shape, upright, upright_point
 from tests.datasets.small_sets import noise
 
@@ -30,7 +30,7 @@ def test_pixels_are_turned_as_pillow_turns_them(tmp_path, suffix, orientation):
     assert seen.pixels.shape == expected.shape == (*((10, 6) if orientation >= 5 else (6, 10)), 3)
     assert np.abs(seen.pixels - expected).max() <= (2 if suffix == ".jpg" else 0)  # two builds of libjpeg
     assert seen.orientation == orientation
-    assert image_shape(path) == expected.shape[:2]
+    assert drawn_shape(path, "auto") == expected.shape[:2]
     assert seen.pixels.flags.c_contiguous
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.datasets.voc import read_annotation
-from stages.tiling.cutting import windows
+from stages.datasets.truths import AUTO
+from stages.datasets.voc_xml import read_voc_xml
 from stages.tiling.settings import Tile
+from stages.tiling.windows import windows
 
 THESIS_TILE = Tile(px=224, overlap_px=2, mode="window", border="drop", defect_threshold=0.01)
 BOARDS = ("01", "04", "05", "06", "07", "08", "09", "10", "11", "12")
@@ -47,7 +48,7 @@ def test_tiles_from_the_published_annotations():
     images: Counter[str] = Counter()
     total = 0
     for path in sorted((Path(folder) / "Annotations").rglob("*.xml")):
-        annotation = read_annotation(path)
+        annotation = read_voc_xml(path, path, AUTO)  # each says its image's size
         count = len(windows(*annotation.shape, THESIS_TILE))
         tiles[path.name[:2]].add(count)
         images[path.name[:2]] += 1

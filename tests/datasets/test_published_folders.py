@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from stages.datasets.folders import read_casting, read_folder, read_without_parts
+from stages.datasets.labelled_folders import read_casting, read_folder, read_without_parts
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import noise, read, write_casting, write_pixels
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from stages.datasets.bad_files import BadFiles
-from stages.datasets.boxes import read_boards
 from stages.datasets.images import Box
 from stages.datasets.mask_files import read_derived
 from stages.datasets.orientation import upright
 from stages.datasets.settings import Dataset
 from stages.datasets.templates import UNCLEAR, attach_masks, change_mask, derive_masks, find_templates
 from stages.datasets.truths import read_annotated
+from stages.datasets.voc import read_boards
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from tests.datasets.small_sets import voc, write_pixels, write_text

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.datasets.boxes import read_boards
-from stages.datasets.folders import read_folder
+from stages.datasets.labelled_folders import read_folder
 from stages.datasets.unused import ANNOTATION, FORMAT, MASK, OTHER, PICTURE, counted, find_unused, in_words, listed
+from stages.datasets.voc import read_boards
 from tests.datasets.small_sets import noise, read, voc, write_board, write_pixels, write_text
 
 
@@ -59,3 +59,11 @@ def test_a_picture_left_out_hides_none_of_its_name_elsewhere(tmp_path):
         write_pixels(tmp_path / name, noise(4, 4))
     skipped = [{"file": "good/1.png", "reason": "broken"}]
     assert find_unused(tmp_path, [], skipped, None, frozenset()) == {PICTURE: ["unsure/1.png"]}
+
+
+def test_the_mask_beside_an_image_left_out_is_not_listed_again(tmp_path):
+    """As the magnetic tiles have it: x.png is the mask of x.jpg."""
+    for name in ("MT_Uneven/Imgs/x.jpg", "MT_Uneven/Imgs/x.png", "MT_Fray/Imgs/x.png"):
+        write_text(tmp_path / name, "")
+    skipped = [{"file": "MT_Uneven/Imgs/x.jpg", "reason": "empty mask"}]
+    assert find_unused(tmp_path, [], skipped, None, frozenset()) == {PICTURE: ["MT_Fray/Imgs/x.png"]}

@@ -1,139 +1,209 @@
-"""VOC XML: boxes by hand, what today's tools write, and one clear error for every broken annotation."""
+"""HRIPCB, NEU-DET and one's own boxes: which XML is whose in their layouts, classes, groups, parts and masks."""
 
+import shutil
+
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box
-from stages.datasets.marks import Marks
-from stages.datasets.voc import read_annotation
+from stages.datasets.voc import read_boards, read_neu_det, read_voc
 from stages.runtime.errors import InputError
-from tests.datasets.small_sets import NAMES, noise, voc, write_pixels, write_text
+from tests.datasets.small_sets import noise, read, voc, write_board, write_pixels, write_text
 
 
-def test_one_based_inclusive_becomes_half_open(tmp_path):
-    path = write_text(tmp_path / "a.xml", voc(60, 40, (1, 2, 60, 40), (11, 21, 12, 23)))
-    assert read_annotation(path) == Marks((Box(0, 1, 60, 40, "short"), Box(10, 20, 12, 23, "short")), shape=(40, 60))
-
-
-def test_a_zero_minimum_counts_as_the_first_pixel(tmp_path):
-    path = write_text(tmp_path / "a.xml", voc(60, 40, (0, 0, 5, 6)))
-    assert read_annotation(path).boxes == (Box(0, 0, 5, 6, "short"),)
-
-
-@given(st.tuples(*[st.integers(-3, 13)] * 4))
-def test_a_box_is_inside_or_refused(tmp_path_factory, corners):
-    path = write_text(tmp_path_factory.mktemp("voc") / "a.xml", voc(10, 8, corners))
-    x_min, y_min, x_max, y_max = corners
-    inside = 0 <= x_min <= x_max <= 10 and 0 <= y_min <= y_max <= 8 and min(x_max, y_max) >= 1
-    if inside and (x_min < x_max or y_min < y_max):
-        (box,) = read_annotation(path).boxes
-        assert 0 <= box.x_min < box.x_max <= 10
-        assert 0 <= box.y_min < box.y_max <= 8
-        assert (box.x_max - box.x_min) * (box.y_max - box.y_min) >= (x_max - x_min) * (y_max - y_min)
-    else:
-        with pytest.raises(InputError, match=r"a\.xml: object 1"):
-            read_annotation(path)
-
-
-BOMB = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;">]><annotation><x>&c;</x></annotation>'
-EXTERNAL = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><annotation><x>&b;</x></annotation>'
-WRONG = {
-    "empty": ("", "not readable as XML"),
-    "cut": (voc(60, 40, (1, 1, 5, 5))[:-30], "not readable as XML"),
-    "binary": ("\x00\x01", "not readable as XML"),
-    "encoding": ('<?xml version="1.0" encoding="no-such"?><annotation/>', "not readable as XML"),
-    "bomb": (BOMB, "declares entities"),
-    "external": (EXTERNAL, "declares entities"),
-    "no size and no image": ("<annotation></annotation>", "<size> is missing"),
-    "word": (voc(60, 40).replace("60", "wide"), "<size> says 'wide' x '40', not numbers"),
-    "negative size": (voc(-60, 40), "<size> says '-60' x '40', not numbers"),
-    "huge size": (voc(10**6, 10**6), "<size> says '1000000' x '1000000', not numbers"),
-    "min above max": (
-        voc(60, 40, (1, 1, 5, 5), (9, 1, 5, 5)),
-        r"object 2: box x 9\.\.5.*min must not be more than max",
-    ),
-    "a point": (voc(60, 40, (5, 7, 5, 7)), r"object 1: .*y 7\.\.7 is a single point, as an accidental click"),
-    "whole pixel outside": (voc(60, 40, (1, 1, "61.0", 5)), "is outside the image"),
-    "before the first": (voc(60, 40, (0, 1, 0, 5)), "is outside the image"),
-    "outside": (voc(60, 40, (1, 1, 61, 5)), "object 1: .*is outside the image of 60x40 px"),
-    "below": (voc(60, 40, (1, 1, 6, 41)), "is outside the image"),
-    "negative": (voc(60, 40, (-1, 1, 6, 5)), "is outside the image"),
-    "nan": (voc(60, 40, ("nan", 1, 6, 5)), "object 1: <bndbox/xmin> is 'nan', not a number"),
-    "huge": (voc(60, 40, ("1e999", 1, 6, 5)), "<bndbox/xmin> is '1e999', not a number"),
-    "no box": (voc(60, 40, (1, 1, 6, 5)).replace("bndbox", "mask"), "object 1: no <bndbox>, but <name>, <mask>;"),
-    "rotated": (voc(60, 40, (1, 1, 6, 5)).replace("bndbox", "robndbox"), "a rotated box; draw it upright"),
-    "good": (voc(60, 40, (1, 1, 6, 5), name="Good"), "'Good', which cannot be a kind of defect because it means good"),
-    "ok": (voc(60, 40, (1, 1, 6, 5), name="OK"), "'OK', which cannot be a kind of defect"),
-    "capitals": (voc(60, 40, (1, 1, 6, 5)).replace("object>", "Object>"), "no VOC annotation .<Object> not in an <obj"),
-    "CVAT": ('<annotations><image id="0"><box/></image></annotations>', "no VOC annotation .<box> not in an <object>"),
-    "a namespace": (voc(60, 40, (1, 1, 6, 5)).replace("<annotation>", '<annotation xmlns="u">'), "no VOC annotation"),
-    "of something else": (voc(60, 40).replace("annotation>", "report>"), "<report> in place of <annotation>"),
-    "GBK": (b"<annotation><folder>\xbb\xae\xba\xdb</folder><a></annotation>", "not UTF-8 but seems to be GBK; save"),
-    "no text": (b"<annotation>\xff\xff\xff</annotation>", "it is not UTF-8"),
-    "no name": (voc(60, 40, (1, 1, 6, 5), name=""), "object 1: <name> is missing"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_annotation_is_refused(tmp_path, case):
-    content, message = WRONG[case]
-    path = tmp_path / "wrong.xml"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=rf"wrong\.xml: .*{message}") as raised:
-        read_annotation(path)
-    assert "\n" not in str(raised.value)
-
-
-def test_every_corner_is_required(tmp_path):
-    for key in NAMES:
-        text = voc(60, 40, (1, 1, 5, 5)).replace(f"<{key}>", "<other>").replace(f"</{key}>", "</other>")
-        with pytest.raises(InputError, match=f"object 1: <bndbox/{key}> is missing"):
-            read_annotation(write_text(tmp_path / "a.xml", text))
-
-
-def test_a_row_of_pixels_has_equal_minimum_and_maximum(tmp_path):
-    path = write_text(tmp_path / "a.xml", voc(60, 40, (1, 7, 5, 7), (60, 2, 60, 40)))
-    assert read_annotation(path).boxes == (Box(0, 6, 5, 7, "short"), Box(59, 1, 60, 40, "short"))
-
-
-def test_decimals_may_lie_a_fraction_of_a_pixel_outside(tmp_path):
-    path = write_text(tmp_path / "a.xml", voc(60, 40, (-0.4, 1.2, 60.6, 5.4), (3.1, 3.2, 3.4, 9.0)))
-    assert read_annotation(path).boxes == (Box(0, 0, 60, 5, "short"), Box(2, 2, 3, 9, "short"))
-
-
-def test_every_box_of_an_object_counts(tmp_path):
-    """As ybat writes them: two <bndbox> in one <object>."""
-    two = voc(60, 40, (1, 2, 3, 4), (11, 21, 12, 23)).replace(
-        "</bndbox></object><object><name>short</name>", "</bndbox>"
+@pytest.mark.parametrize("wrapped", ["", "PCB_DATASET", "archive/PCB_DATASET"])
+def test_boards_are_found_at_the_root_or_below(tmp_path, wrapped):
+    write_board(tmp_path / wrapped, "04_short_02", (1, 1, 10, 10))
+    write_board(tmp_path / wrapped, "01_short_01")
+    good, defective = read(read_boards, tmp_path)
+    assert (good.source, good.group, good.defect_class) == ("images/Short/01_short_01.png", "01", "good")
+    assert (defective.source, defective.group, defective.defect_class) == (
+        "images/Short/04_short_02.png",
+        "04",
+        "Short",
     )
-    assert two.count("<object>") == 1
-    path = write_text(tmp_path / "a.xml", two)
-    assert read_annotation(path).boxes == (Box(0, 1, 3, 4, "short"), Box(10, 20, 12, 23, "short"))
+    assert defective.boxes == (Box(0, 0, 10, 10, "short"),)
+    assert (defective.annotated_shape, defective.has_mask, defective.label) == ((40, 60), False, None)
 
 
-@pytest.mark.parametrize("size", ["", "<size/>", "<size><width>0</width><height>0</height></size>"])
-def test_a_missing_size_is_that_of_the_image(tmp_path, size):
-    image = write_pixels(tmp_path / "a.png", noise(40, 60))
-    text = voc(60, 40, (1, 1, 60, 40))
-    text = text.replace(text[text.index("<size>") : text.index("</size>") + 7], size)
-    found = read_annotation(write_text(tmp_path / "a.xml", text), image)
-    assert (found.boxes, found.shape) == ((Box(0, 0, 60, 40, "short"),), None)
-    with pytest.raises(InputError, match="outside the image of 60x40 px"):
-        read_annotation(write_text(tmp_path / "a.xml", text.replace("<xmax>60", "<xmax>61")), image)
+def test_a_name_without_number_is_its_own_group(tmp_path):
+    write_board(tmp_path, "line_a")
+    assert [image.group for image in read(read_boards, tmp_path)] == ["line_a"]
 
 
-def test_a_wrong_size_is_named_rather_than_the_box_that_it_leaves_outside(tmp_path):
-    image = write_pixels(tmp_path / "a.png", noise(40, 60))
-    path = write_text(tmp_path / "a.xml", voc(40, 60, (1, 1, 50, 30)))
-    with pytest.raises(InputError, match=r"a\.xml: <size> says 40x60 px but a\.png is 60x40 px"):
-        read_annotation(path, image)
+def test_masks_beside_boxes(tmp_path):
+    write_board(tmp_path, "01_a", (1, 1, 10, 10))
+    write_board(tmp_path, "02_good")
+    write_pixels(tmp_path / "masks/Short/03_gone.png", np.zeros((40, 60), np.uint8))
+    mask = write_pixels(tmp_path / "masks/Short/01_a.png", np.zeros((40, 60), np.uint8))
+    assert [(image.mask, image.has_mask) for image in read(read_boards, tmp_path)] == [(mask, True), (None, True)]
+    mask.unlink()
+    with pytest.raises(InputError, match=r"01_a\.png: it has boxes but no mask, although other images have masks"):
+        read(read_boards, tmp_path)
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "gb2312", "GB18030", "utf-16", "utf-8-sig", "windows-1252"])
-def test_declared_encodings_are_read(tmp_path, encoding):
-    name = "rayé" if encoding == "windows-1252" else "划痕"
-    declared = "" if encoding == "utf-8-sig" else f'<?xml version="1.0" encoding="{encoding}"?>'
-    path = tmp_path / "a.xml"
-    path.write_bytes((declared + voc(60, 40, (1, 1, 5, 5), name=name)).encode(encoding))
-    assert read_annotation(path).boxes[0].name == name
+def test_an_image_without_annotation_is_refused(tmp_path):
+    write_board(tmp_path, "01_a")
+    write_pixels(tmp_path / "images/Short/02_b.png", noise(4, 4))
+    with pytest.raises(InputError, match=r"02_b\.png: no annotation 02_b\.xml.*needs XML without objects"):
+        read(read_boards, tmp_path)
+    assert [image.defect_class for image in read(read_boards, tmp_path, unannotated="good")] == ["good", "good"]
+
+
+def test_missing_root_layout_and_images_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: is not there; set dataset\.root to a folder that has .*VOC XML"):
+        read(read_boards, tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"no folders images/ and Annotations/.*set dataset\.root"):
+        read(read_boards, tmp_path)
+    file = write_text(tmp_path / "file", "")
+    with pytest.raises(InputError, match="is not a folder"):
+        read(read_boards, file)
+    for name in ("images", "Annotations"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=r"images: no images"):
+        read(read_boards, tmp_path)
+
+
+def test_two_board_folders_are_not_guessed_between(tmp_path):
+    for name in ("first", "second"):
+        write_board(tmp_path / name, "01_a")
+    with pytest.raises(InputError, match=r"2 folders have .*\(first, second\); set dataset\.root to one"):
+        read(read_boards, tmp_path)
+
+
+def write_neu(root, stem, names):
+    objects = "".join(voc(20, 20, (1, 1, 9, 9), name=name).partition("</size>")[2] for name in names)
+    objects = objects.replace("</annotation>", "") + "</annotation>"
+    write_text(root / "ANNOTATIONS" / f"{stem}.xml", voc(20, 20).replace("</annotation>", objects))
+    write_pixels(root / "IMAGES" / f"{stem}.jpg", noise(20, 20))
+
+
+def test_neu_det_classes_come_from_names_and_else_from_boxes(tmp_path):
+    write_neu(tmp_path, "rolled-in_scale_1", ["rolled-in_scale", "rolled-in_scale"])
+    write_neu(tmp_path, "rolled-in_scale_2", ["inclusion"])
+    write_neu(tmp_path, "steel", ["inclusion"])
+    write_neu(tmp_path, "strip", ["inclusion", "patches"])
+    write_neu(tmp_path, "patches_3", [])
+    images = read(read_neu_det, tmp_path)
+    classes = {image.path.stem: image.defect_class for image in images}
+    assert classes == {
+        "patches_3": "good",
+        "rolled-in_scale_1": "rolled-in_scale",
+        "rolled-in_scale_2": "rolled-in_scale",
+        "steel": "inclusion",
+        "strip": "",
+    }
+    assert [image.group for image in images] == [image.source for image in images]
+    assert images[1].source == "IMAGES/rolled-in_scale_1.jpg" and images[2].boxes[0].name == "inclusion"
+
+
+def test_neu_det_in_two_parts_with_class_folders(tmp_path):
+    for part, number in (("train", 1), ("validation", 2)):
+        folder = tmp_path / "NEU-DET" / part
+        write_text(folder / f"annotations/patches_{number}.xml", voc(20, 20, (1, 1, 9, 9), name="patches"))
+        write_pixels(folder / f"images/patches/patches_{number}.jpg", noise(20, 20))
+    sources = [image.source for image in read(read_neu_det, tmp_path)]
+    assert sources == ["NEU-DET/train/images/patches/patches_1.jpg", "NEU-DET/validation/images/patches/patches_2.jpg"]
+
+
+def test_neu_det_reads_all_parts_as_one_set(tmp_path):
+    """As Kaggle has it: crazing_240 is a picture of train with its XML in validation."""
+    for part, number in (("train", 1), ("train", 240), ("validation", 241)):
+        folder = tmp_path / "NEU-DET" / part
+        annotation = tmp_path / "NEU-DET" / ("validation" if number == 240 else part) / "annotations"
+        write_text(annotation / f"crazing_{number}.xml", voc(20, 20, (1, 1, 9, number % 10 + 2), name="crazing"))
+        write_pixels(folder / f"images/crazing/crazing_{number}.jpg", noise(20, 20))
+    images = read(read_neu_det, tmp_path)
+    assert [image.path.stem for image in images] == ["crazing_1", "crazing_240", "crazing_241"]
+    assert [image.boxes[0].y_max for image in images] == [3, 2, 3]
+    assert [image.annotation.parts[-3] for image in images] == ["train", "validation", "validation"]
+
+
+def write_side_by_side(root, name, *boxes):
+    write_text(root / f"{name}.xml", voc(30, 20, *boxes, name="pit"))
+    return write_pixels(root / f"{name}.jpg", noise(20, 30))
+
+
+@pytest.mark.parametrize("reader", [read_voc, read_boards])
+def test_xml_beside_images_in_parts(tmp_path, reader):
+    """Roboflow's export; augmented copies of one image are one group."""
+    for part in ("train", "valid", "test"):
+        for copy in ("aa", "bb"):
+            write_side_by_side(tmp_path / part, f"p_jpg.rf.{copy}", (1, 1, 9, 9))
+    write_text(tmp_path / "README.roboflow.txt", "")
+    images = read(reader, tmp_path)
+    assert [image.official for image in images] == ["test"] * 2 + ["train"] * 2 + ["val"] * 2
+    assert {image.defect_class for image in images} == {"pit"}
+    if reader is read_voc:
+        assert [image.group for image in images] == [
+            f"{part}/p_jpg.jpg" for part in ("test", "train", "valid") for _ in "ab"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"),
+    [("JPEGImages", "Annotations"), ("imgs", "xmls"), ("images/train", "labels/train"), ("Images", "annotations/pit")],
+)
+def test_other_names_of_the_two_folders(tmp_path, images, annotations):
+    write_text(tmp_path / "VOC2007" / annotations / "1.XML", voc(30, 20, (1, 1, 9, 9), name="pit"))
+    write_pixels(tmp_path / "VOC2007" / images / "1.JPG", noise(20, 30))
+    (image,) = read(read_voc, tmp_path)
+    assert (image.source, image.boxes) == (f"{images}/1.JPG", (Box(0, 0, 9, 9, "pit"),))
+
+
+def test_what_says_the_kind_is_a_folder_below_the_images_and_not_above(tmp_path):
+    root = tmp_path / "images" / "mine"
+    write_side_by_side(root / "test", "1", (1, 1, 9, 9))
+    assert read(read_boards, root)[0].defect_class == "pit"
+    shutil.move(tmp_path / "images", tmp_path / "other")
+    write_text(tmp_path / "b/annotations/test/2.xml", voc(30, 20, (1, 1, 9, 9), name="pit"))
+    write_pixels(tmp_path / "b/images/test/hole/2.jpg", noise(20, 30))
+    assert read(read_boards, tmp_path / "b")[0].defect_class == "hole"
+
+
+def test_two_images_of_one_name_are_both_named(tmp_path):
+    write_board(tmp_path, "01_a", (1, 1, 10, 10))
+    write_pixels(tmp_path / "images/Short/01_a.jpg", noise(40, 60))
+    with pytest.raises(InputError, match=r"01_a\.jpg: 01_a\.png beside it has the same name but for its suffix"):
+        read(read_boards, tmp_path)
+
+
+def test_images_of_one_name_in_two_folders_keep_their_own_xml(tmp_path):
+    for folder, box in (("Short", (1, 1, 9, 9)), ("Spur", (2, 2, 8, 8))):
+        write_text(tmp_path / f"Annotations/{folder}/01.xml", voc(30, 20, box, name=folder))
+        write_pixels(tmp_path / f"images/{folder}/01.jpg", noise(20, 30))
+    assert [image.boxes[0].x_max for image in read(read_boards, tmp_path)] == [9, 8]
+    (tmp_path / "Annotations/Spur/01.xml").unlink()
+    with pytest.raises(InputError, match=r"Spur/01\.jpg: no annotation 01\.xml"):
+        read(read_boards, tmp_path)
+    shutil.move(tmp_path / "Annotations/Short/01.xml", tmp_path / "Annotations/01.xml")
+    with pytest.raises(InputError, match=r"01\.xml could belong to it or to .*01\.jpg; put it beside one"):
+        read(read_boards, tmp_path)
+
+
+def test_polygons_that_are_not_read_are_remarked(tmp_path):
+    write_board(tmp_path, "01_a", (1, 1, 10, 10))
+    xml = tmp_path / "Annotations/Short/01_a.xml"
+    xml.write_text(xml.read_text().replace("</bndbox>", "</bndbox><polygon><x1>1</x1></polygon>"))
+    bad = BadFiles()
+    read(read_boards, tmp_path, bad)
+    assert bad.remarks == ["1 annotations have <polygon> entries, which are not read; their boxes are"]
+
+
+def test_all_folders_of_annotations_are_looked_through(tmp_path):
+    write_board(tmp_path, "01_a", (1, 1, 10, 10))
+    (tmp_path / "Annotations").rename(tmp_path / "xml")
+    write_text(tmp_path / "json/01_a.json", "{}")
+    assert len(read(read_boards, tmp_path)[0].boxes) == 1
+
+
+def test_a_picture_that_is_called_like_a_mask_and_annotated_is_a_picture(tmp_path):
+    write_side_by_side(tmp_path, "1", (1, 1, 9, 9))
+    write_side_by_side(tmp_path, "1_label", (1, 1, 9, 9))
+    write_pixels(tmp_path / "1_mask.png", np.zeros((20, 30), np.uint8))
+    write_pixels(tmp_path / "1_label_mask.png", np.zeros((20, 30), np.uint8))
+    assert [(image.source, image.mask.name) for image in read(read_voc, tmp_path)] == [
+        ("1.jpg", "1_mask.png"),
+        ("1_label.jpg", "1_label_mask.png"),
+    ]

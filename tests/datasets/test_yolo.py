@@ -6,7 +6,7 @@ import pytest
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box, Polygon
-from stages.datasets.outlines import fill
+from stages.datasets.rasters import fill
 from stages.datasets.yolo import read_yolo
 from stages.runtime.errors import InputError
 from tests.datasets.small_sets import noise, read, write_pixels, write_text

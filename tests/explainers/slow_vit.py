@@ -75,15 +75,11 @@ def fused_gradient(attention: Tensor, gradient: Tensor) -> Tensor:
     return fused
 
 
-def gradient_rollout(model: RolloutClassifier, image: Tensor, target: int | None, discard: float) -> Tensor:
+def gradient_rollout(model: RolloutClassifier, image: Tensor, target: int | None) -> Tensor:
     attentions, gradients = hooked(model, image, target)
     result = torch.eye(attentions[0].shape[-1], dtype=torch.float64)
     for attention, gradient in zip(attentions, gradients, strict=True):
         fused = fused_gradient(attention, gradient)
-        threshold = sorted(fused.flatten().tolist())[int(fused.numel() * discard) - 1] if discard else -1.0
-        for i, j in itertools.product(range(len(fused)), repeat=2):
-            if fused[i, j] <= threshold and (i, j) != (0, 0):
-                fused[i, j] = 0
         mixed = fused + torch.eye(len(fused), dtype=torch.float64)
         result = (mixed / mixed.sum(dim=1, keepdim=True)) @ result
     return to_map(model, result)
@@ -184,7 +180,7 @@ def quotient(above: Tensor, below: Tensor) -> Tensor:
 
 
 METHODS: dict[str, Callable[[RolloutClassifier, Tensor, int | None], Tensor]] = {
-    "gradient_rollout": lambda model, image, target: gradient_rollout(model, image, target, 0.0),
+    "gradient_rollout": gradient_rollout,
     "attention_gradient": attention_gradient,
     "lrp": lambda model, image, target: lrp(model, image, target)[0],
 }

@@ -6,7 +6,7 @@ from captum.attr import Occlusion
 from torch import Tensor, nn
 
 from stages.explainers import occlusion
-from stages.explainers.crops import plan_crops
+from stages.explainers.occlusion_crops import crop_layers, plan_crops
 from stages.models.backbones import build_features
 from stages.models.cnn import CamClassifier
 from stages.models.geometry import Reach
@@ -70,10 +70,9 @@ def test_agrees_with_captum(model, px: int, window: int, stride: int, target: in
 def test_crops_are_used_where_a_network_is_local_and_not_with_squeeze_and_excitation() -> None:
     def crops(arch: str) -> int:
         model = cnn(arch)
-        layers, _ = occlusion._parts(model)
+        layers, _ = occlusion._split(model)
         with torch.inference_mode():
-            images = torch.rand(1, 3, 224, 224)
-            return len(occlusion._cropped_stages(layers, images, occlusion._starts(224, 16, 16), 16)[1])
+            return len(crop_layers(layers, torch.rand(1, 3, 224, 224), list(range(0, 224, 16)), 16).crops)
 
     assert crops("tf_efficientnet_lite0") >= 4
     assert crops("mobilenetv3_large_100") == 3  # the stem and two stages; the third squeezes

@@ -71,11 +71,6 @@ def test_the_blur_fill_keeps_the_mean_and_loses_what_is_small():
     assert (filled(even, "blur") == 90).all()
 
 
-def test_an_unknown_fill_is_refused():
-    with pytest.raises(ValueError, match="unknown fill 'black'; known: mean, blur"):
-        filled(np.zeros((1, 2, 2, 3), np.uint8), "black")
-
-
 def test_what_stays_and_what_is_filled():
     pixels, fill = np.full((1, 1, 2, 3), 9, np.uint8), np.zeros((1, 1, 2, 3), np.uint8)
     assert compose(np.array([[[True, False]]]), pixels, fill)[0, 0, :, 0].tolist() == [9, 0]

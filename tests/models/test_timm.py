@@ -7,8 +7,9 @@ import pytest
 import torch
 from timm.layers import Mlp
 
-from stages.explainers.methods import METHODS, plan
-from stages.explainers.settings import Explain, Methods
+from stages.explainers.explainer import prepare_explainers
+from stages.explainers.methods import METHODS, Explain
+from stages.explainers.settings import Methods
 from stages.models.geometry import measure_reach
 from stages.models.registry import Architecture
 from stages.models.trained import Description
@@ -67,7 +68,7 @@ def test_explained_or_refused(architecture: Architecture) -> None:
     for name in [name for name, method in METHODS.items() if architecture.family in method.families]:
         windows = replace(real.occlusion, window_px=48, stride_px=24)
         given = but(real, methods=Methods((name,), (name,)), control=False, occlusion=windows)
-        (planned,) = plan(model, description, given)
+        (planned,) = prepare_explainers(model, description, given)
         if name == "lrp" and type(model.backbone.blocks[0].mlp) is not Mlp:
             with pytest.raises(InputError, match="relevance rules exist for timm's Mlp"):
                 planned.heatmaps(images, None)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from stages.explainers.methods import plan
-from stages.explainers.settings import Explain
+from stages.explainers.explainer import prepare_explainers
+from stages.explainers.methods import Explain
 from stages.models import trained as trained_module
 from stages.models.registry import Architecture
 from stages.models.trained import Description, load_classifier, save_classifier
@@ -105,5 +105,5 @@ def test_every_field_of_an_architecture_reaches_the_model_and_its_control(
 
     monkeypatch.setattr(trained_module, "build_classifier", build)
     model, description = load_classifier(tmp_path / "m")
-    plan(model, description, replace(read_params().read(Explain), control=True))
+    prepare_explainers(model, description, replace(read_params().read(Explain), control=True))
     assert built == [HYBRID, HYBRID] and asdict(description)["architecture"] == asdict(HYBRID)

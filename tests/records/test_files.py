@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.records.files import new_file, new_folder, read_json, rounded, write_csv, write_json
+from stages.records.files import new_file, read_json, rounded, write_csv, write_json
+from stages.records.folders import new_folder
 from stages.runtime.errors import InputError
 
 
@@ -34,38 +35,6 @@ def test_an_error_leaves_the_earlier_file_and_no_temporary(tmp_path: Path) -> No
         raise ZeroDivisionError
     assert path.read_text() == "old"
     assert entries(tmp_path) == ["table.csv"]
-
-
-def test_a_new_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "tiles"
-    for name in ("first", "second"):
-        with new_folder(path) as temporary:
-            assert entries(temporary) == []
-            (temporary / name).write_text(name)
-    assert entries(path) == ["second"]
-    assert entries(tmp_path) == ["tiles"]
-
-
-def test_an_error_leaves_the_earlier_folder_and_no_temporary(tmp_path: Path) -> None:
-    path = tmp_path / "tiles"
-    with new_folder(path) as temporary:
-        (temporary / "old").touch()
-    with pytest.raises(InputError, match="bad image"), new_folder(path) as temporary:
-        (temporary / "half").touch()
-        raise InputError("bad image")
-    assert entries(path) == ["old"]
-    assert entries(tmp_path) == ["tiles"]
-
-
-def test_what_a_killed_run_left_behind_does_not_get_into_the_next_result(tmp_path: Path) -> None:
-    path = tmp_path / "tiles"
-    leftover = tmp_path / ".tiles.new"
-    leftover.mkdir()
-    (leftover / "half").touch()
-    with new_folder(path) as temporary:
-        (temporary / "whole").touch()
-    assert entries(path) == ["whole"]
-    assert entries(tmp_path) == ["tiles"]
 
 
 @pytest.mark.parametrize("new", [new_file, new_folder])
@@ -189,12 +158,3 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, text: str | None,
         path.write_text(text)
     with pytest.raises(InputError, match=rf"model\.json: {message}"):
         read_json(path)
-
-
-def test_an_earlier_folder_retired_by_a_killed_run_comes_back(tmp_path: Path) -> None:
-    retired = tmp_path / ".tiles.old"
-    retired.mkdir()
-    (retired / "a").write_text("earlier")
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "tiles"):
-        raise RuntimeError
-    assert (tmp_path / "tiles" / "a").read_text() == "earlier" and not retired.exists()

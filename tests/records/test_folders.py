@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from stages.records import folders
-from stages.records.files import new_folder
-from stages.records.folders import exchange
-from stages.records.resume import resumable_folder
+from stages.records.folders import exchange, new_folder, resumable_folder
 from stages.runtime.errors import InputError
 from tests.dependencies import REPOSITORY
 
@@ -20,8 +18,7 @@ KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
 from stages.records import folders
-from stages.records.files import new_folder
-from stages.records.resume import resumable_folder
+from stages.records.folders import new_folder, resumable_folder
 
 path, how, last, exchanges = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] == "True"
 steps = -1000  # until the folder is filled
@@ -150,3 +147,86 @@ def test_a_link_to_a_folder_is_replaced_and_what_it_led_to_stays(
         assert content(tmp_path / "tiles") == dict.fromkeys("ab", text)
     assert content(tmp_path / "disk2") == dict.fromkeys("ab", "far")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["disk2", "tiles"]
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "tiles"
+    for name in ("first", "second"):
+        with new_folder(path) as temporary:
+            assert entries(temporary) == []
+            (temporary / name).write_text(name)
+    assert entries(path) == ["second"]
+    assert entries(tmp_path) == ["tiles"]
+
+
+def test_an_error_leaves_the_earlier_folder_and_no_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "tiles"
+    with new_folder(path) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(InputError, match="bad image"), new_folder(path) as temporary:
+        (temporary / "half").touch()
+        raise InputError("bad image")
+    assert entries(path) == ["old"]
+    assert entries(tmp_path) == ["tiles"]
+
+
+def test_what_a_killed_run_left_behind_does_not_get_into_the_next_result(tmp_path: Path) -> None:
+    path = tmp_path / "tiles"
+    leftover = tmp_path / ".tiles.new"
+    leftover.mkdir()
+    (leftover / "half").touch()
+    with new_folder(path) as temporary:
+        (temporary / "whole").touch()
+    assert entries(path) == ["whole"]
+    assert entries(tmp_path) == ["tiles"]
+
+
+def test_an_earlier_folder_retired_by_a_killed_run_comes_back(tmp_path: Path) -> None:
+    retired = tmp_path / ".tiles.old"
+    retired.mkdir()
+    (retired / "a").write_text("earlier")
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "tiles"):
+        raise RuntimeError
+    assert (tmp_path / "tiles" / "a").read_text() == "earlier" and not retired.exists()
+
+
+def begin(path: Path, run: str, name: str) -> None:
+    with pytest.raises(RuntimeError), resumable_folder(path, run) as folder:
+        (folder / name).write_text("begun", encoding="utf-8")
+        raise RuntimeError("killed")
+
+
+def test_the_same_run_goes_on_and_takes_the_place_when_done(tmp_path: Path) -> None:
+    path = tmp_path / "maps" / "model"
+    begin(path, "one", "first")
+    assert not path.exists()
+    with resumable_folder(path, "one") as folder:
+        assert (folder / "first").read_text(encoding="utf-8") == "begun"
+        (folder / "second").touch()
+    assert sorted(file.name for file in path.iterdir()) == ["first", "second"]
+    assert [file.name for file in path.parent.iterdir()] == ["model"]
+
+
+def test_another_run_starts_anew_and_removes_what_was_begun(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with resumable_folder(path, "zero") as folder:
+        (folder / "old").touch()
+    begin(path, "one", "first")
+    assert [file.name for file in path.iterdir()] == ["old"]  # intact while a new one is being made
+    with resumable_folder(path, "two") as folder:
+        assert not list(folder.iterdir())
+        assert not list(tmp_path.glob(".model.one.part"))
+    assert not list(path.iterdir())
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    with (
+        resumable_folder(tmp_path / "model", "one"),
+        pytest.raises(InputError, match=r"process \d+ is writing \S+/model already"),
+        resumable_folder(tmp_path / "model", "one"),
+    ):
+        pass

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from stages.runtime.errors import InputError
-from stages.scores.scores import ImageHistograms, Row, open_scores, write_scores
+from stages.scores.scores import Explanation, ImageHistograms, open_scores, write_scores
 
 TILES = pd.DataFrame(
     {"tile_id": ["a@0", "a@1", "b@0"], "source": ["a", "a", "b"], "group": ["g", "g", "h"], "defective": True}
 )
-ROW = Row("cam", "cam", 0.0, 0, False, True, {"boxes": True})
+ROW = Explanation("cam", "cam", 0.0, 0, False, True, {"boxes": True})
 POOLED = {"boxes": {"cam": {"aupro": 0.25, "pixel_auroc": math.nan}}}
 
 

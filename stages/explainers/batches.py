@@ -1,0 +1,108 @@
+"""Batches of tiles explained by every method, and the class that each tile is explained for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stages.explainers.explainer import Explainer
+from stages.models.batches import to_images
+from stages.models.outputs import Target
+from stages.models.trained import Description
+from stages.models.weights import Classifier
+from stages.records.paths import model_folder
+from stages.records.tiles import Tiles
+from stages.runtime.device import is_out_of_memory
+from stages.runtime.errors import InputError
+
+
+class ExplainedBatch(NamedTuple):
+    """What was made of n tiles."""
+
+    rows: NDArray[np.intp]  # (n,) which tiles they are
+    heatmaps: dict[str, NDArray[np.float32]]  # explainer -> (n, settings, rows, columns), finite
+    logits: NDArray[np.float32]  # (n,), of several classes (n, classes); finite
+
+
+def explain_batches(
+    explainers: Sequence[Explainer],
+    description: Description,
+    tiles: Tiles,
+    batches: Iterable[NDArray[np.intp]],
+    device: torch.device,
+) -> Iterator[ExplainedBatch]:
+    """Explain batches of tiles, one after the other.
+
+    Args:
+        explainers: of one model, as `prepare_explainers` returns them; logits are those of the first.
+        description: of that model.
+        tiles: where the pixels are.
+        batches: (n,) row numbers of `tiles` each.
+        device: where the models of the explainers are.
+
+    Raises:
+        InputError: memory does not suffice, or a heatmap or a logit is not finite.
+    """
+    for rows in batches:
+        try:
+            explained = _explain_batch(explainers, description, rows, to_images(tiles.images(rows), device))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            lower = " or ".join(f"{name} (now {value})" for name, value in _batch_parameters(explainers).items())
+            raise InputError(
+                f"params.yaml: {device} ran out of memory explaining {description.model}; lower {lower}"
+            ) from None
+        yield explained
+
+
+@torch.no_grad()
+def defect_target(model: Classifier, description: Description, images: Tensor) -> Target:
+    """Return the class that images (N, 3, px, px) in 0..1 are explained for.
+
+    Of a binary model it is defective, which needs no forward pass (None, see `select_score`); of several classes each
+    image's likeliest kind of defect, (N,). Good is never explained, whatever was predicted: heatmaps are to show where
+    the defect is.
+    """
+    if description.task == "binary":
+        return None
+    logits = model(images).logits
+    if "good" in description.classes:
+        logits[:, description.classes.index("good")] = -torch.inf
+    return logits.argmax(dim=1)
+
+
+@torch.no_grad()
+def _explain_batch(
+    explainers: Sequence[Explainer], description: Description, rows: NDArray[np.intp], images: Tensor
+) -> ExplainedBatch:
+    target = defect_target(explainers[0].model, description, images)
+    heatmaps, logits = {}, {}
+    for explainer in explainers:
+        outputs = explainer.heatmaps(images, target)
+        heatmaps[explainer.name] = _finite(outputs.heatmaps, explainer, description)
+        logits[explainer.name] = _finite(outputs.logits, explainer, description)
+    return ExplainedBatch(rows, heatmaps, logits[explainers[0].name])
+
+
+def _finite(values: Tensor | None, explainer: Explainer, description: Description) -> NDArray[np.float32]:
+    assert values is not None
+    found: NDArray[np.float32] = values.float().cpu().numpy()
+    if not np.isfinite(found).all():
+        folder = model_folder(description.model)
+        raise InputError(f"{folder}: {explainer.name} maps or logits are not finite; train it again")
+    return found
+
+
+def _batch_parameters(explainers: Sequence[Explainer]) -> dict[str, int]:
+    """Return the parameters that say how many images are computed at once, and their values."""
+    parameters = explainers[0].parameters
+    found = {"explain.batch": parameters.batch}
+    for explainer in explainers:
+        settings: Any = getattr(parameters, explainer.name, None)
+        if hasattr(settings, "batch"):
+            found[f"explain.{explainer.name}.batch"] = settings.batch
+    return found
