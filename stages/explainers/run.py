@@ -7,8 +7,8 @@ import timm
 import torch
 
 from stages.explainers.settings import ExplainCommon
-from stages.records.paths import model_folder, split_file
 from stages.records.hashes import fingerprint
+from stages.records.paths import model_folder, split_file
 from stages.records.tiles import Tiles
 
 ROOMS = ("explainers", "heatmaps", "models", "records", "runtime")  # whose code the stage runs besides its own file

@@ -11,10 +11,9 @@ Weights = Literal["auto", "hub", "package", "file", "none"]
 
 @dataclass(frozen=True)
 class Head:
-    """What stands between features and logits: the section `head`, and over it `models.<name>.head`."""
+    """What stands between a CNN's features and its logits: the section `head`, and over it `models.<name>.head`."""
 
-    map_stride: Annotated[int, at_least(1)] | None = None  # CNN: pixels per cell of the map; None: the model's stride
-    tokens: Literal["class", "patches"] = "class"  # ViT: what the neurons read
+    map_stride: Annotated[int, at_least(1)] | None = None  # pixels per cell of the map; None: the model's own stride
     pool: Literal["mean", "max", "top_k", "log_sum_exp", "ranked"] = "mean"  # of `stages.models.pools`
     share: Annotated[float, above(0), between(0, 1)] = 0.05  # of the cells: top_k, ranked
     sharpness: Annotated[float, above(0)] = 1.0  # log_sum_exp: from the mean (0) to the maximum

@@ -59,12 +59,14 @@ def read_model(params: Params, name: str) -> Model:
     """
     entry = params.models[name]
     own = {key: value for key, value in entry.items() if key in MODEL_KEYS}
-    everywhere, here = (
-        expect_mapping(params.get("head"), "head"),
-        expect_mapping(own.get("head") or {}, f"models.{name}.head"),
-    )
+    everywhere = expect_mapping(params.get("head"), "head")
     build(Head, everywhere, "head")  # what is wrong in the section is named as such
-    model: Model = build(Model, own | {"head": {**everywhere, **here}}, f"models.{name}")
+    here = expect_mapping(own.pop("head", {}), f"models.{name}.head")
+    if params.families[name] == "vit" and here:
+        raise InputError(f"params.yaml: models.{name}.head: a ViT reads its class token; a head belongs to a CNN")
+    if params.families[name] == "cnn":
+        own["head"] = {**everywhere, **here}
+    model: Model = build(Model, own, f"models.{name}")
     return model
 
 
