@@ -13,6 +13,7 @@ from stages.faithfulness.settings import Perturb
 from stages.figures.settings import Draw
 from stages.metrics.table import METRICS
 from stages.models.registry import find_architecture
+from stages.models.settings import Head
 from stages.ranking.settings import Rank
 from stages.records.files import write_json
 from stages.records.paths import CHECKED
@@ -25,7 +26,7 @@ from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
-SECTIONS = (Dataset, Boards, Tile, Split, Tune, Explain, Score, Draw, Perturb, Rank, Time, Runtime)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Explain, Score, Draw, Perturb, Rank, Time, Runtime)
 OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
 
 

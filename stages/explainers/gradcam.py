@@ -84,7 +84,7 @@ def _cnn(model: CamClassifier, images: Tensor, stride: int | None) -> tuple[Tens
         kept.append(features.detach().requires_grad_())
         return kept[0].clone()  # an activation that works in place must not change the graph's start
 
-    hook = model.backbone.get_submodule(model.features_at(stride)).register_forward_hook(start_graph)
+    hook = model.network.get_submodule(model.features_at(stride)).register_forward_hook(start_graph)
     try:
         logits = model(images).logits
     finally:

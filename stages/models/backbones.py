@@ -11,6 +11,7 @@ import timm
 from timm.models import FeatureListNet
 from torch import nn
 
+from stages.models.decoder import Pyramid
 from stages.runtime.errors import InputError
 
 
@@ -25,10 +26,14 @@ def build_features(arch: str, stride: int, pretrained: dict[str, Any] | None = N
     Raises:
         InputError: the architecture has no feature stages, or none of this stride.
     """
+    return _build(arch, [_stage_of_stride(arch, stride)], pretrained)
+
+
+def _build(arch: str, stages: list[int], pretrained: dict[str, Any] | None) -> Any:
     features = timm.create_model(
         arch,
         features_only=True,
-        out_indices=(_stage_of_stride(arch, stride),),
+        out_indices=tuple(stages),
         pretrained=pretrained is not None,
         pretrained_cfg_overlay=pretrained,
     )
@@ -37,6 +42,24 @@ def build_features(arch: str, stride: int, pretrained: dict[str, Any] | None = N
     if isinstance(getattr(features, "blocks", None), nn.Sequential) and last.startswith("blocks."):
         features.blocks = features.blocks[: int(last.split(".")[1]) + 1]
     return features
+
+
+def build_pyramid(arch: str, stride: int, map_stride: int, width: int, pretrained: dict[str, Any] | None = None) -> Any:
+    """Build a timm CNN with the stages of all strides from `map_stride` to `stride`, and a decoder over them.
+
+    Args:
+        arch, stride, pretrained: see `build_features`.
+        map_stride: pixels per cell of the features that come out, less than `stride`.
+        width: their channels.
+
+    Raises:
+        InputError: the architecture has no feature stages, or none of one of these strides.
+    """
+    strides = [known for known in _strides(arch) if map_stride <= known <= stride]
+    if map_stride not in strides:
+        known = ", ".join(str(known) for known in _strides(arch) if known <= stride)
+        raise InputError(f"params.yaml: head.map_stride is {map_stride}; {arch!r} has feature stages of {known}")
+    return Pyramid(_build(arch, [_stage_of_stride(arch, one) for one in strides], pretrained), width)
 
 
 def chain(backbone: Any) -> list[nn.Module]:
@@ -52,12 +75,21 @@ def chain(backbone: Any) -> list[nn.Module]:
 
 def _stage_of_stride(arch: str, stride: int) -> int:
     """Return timm's index of the last feature stage with this stride; some architectures start counting after 0."""
-    try:
-        info = timm.create_model(arch, features_only=True).feature_info
-    except (RuntimeError, AttributeError, AssertionError, TypeError) as error:
-        raise InputError(f"params.yaml: arch {arch!r} has no feature stages for a CAM ({error})") from None
+    info = _stages(arch)
     strides = info.reduction()
     if stride not in strides:
         known = ", ".join(str(known) for known in sorted(set(strides)))
         raise InputError(f"params.yaml: stride {stride} is not in {arch!r}; its feature stages have {known}")
     return info.out_indices[len(strides) - 1 - strides[::-1].index(stride)]
+
+
+def _strides(arch: str) -> list[int]:
+    """Return the strides of an architecture's feature stages, each once, ascending."""
+    return sorted(set(_stages(arch).reduction()))
+
+
+def _stages(arch: str) -> Any:
+    try:
+        return timm.create_model(arch, features_only=True).feature_info
+    except (RuntimeError, AttributeError, AssertionError, TypeError) as error:
+        raise InputError(f"params.yaml: arch {arch!r} has no feature stages for a CAM ({error})") from None

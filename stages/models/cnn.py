@@ -5,16 +5,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.models.backbones import build_features
-from stages.models.heads import HEADS
+from stages.models.backbones import build_features, build_pyramid
+from stages.models.decoder import Pyramid
 from stages.models.outputs import Outputs, as_logits
+from stages.models.pools import POOLS
+from stages.models.settings import Head
 from stages.runtime.errors import InputError
 
 
 class CamClassifier(nn.Module):
-    """Backbone -> features of one stride -> head -> a map per class (the CAM) -> pooled, plus a bias: the logits.
+    """Features of one stride -> one neuron per class at each cell (the CAM) -> pooled, plus a bias: the logits.
 
-    The equations are the head's, see `stages.models.heads`.
+        cam[n, k, y, x] = sum_c weight[k, c] features[n, c, y, x]
+        logits[n, k]    = pool(cam)[n, k] + bias[k]
+
+    With the mean as pool that is the thesis' network exactly: global average pooling and the neuron are both linear,
+    so applying the neuron first and averaging afterwards is the same, and the map costs nothing. The features are those
+    of a feature stage, or finer ones by a decoder (`stages.models.decoder`).
 
     Args:
         arch: a timm architecture that supports `features_only`.
@@ -22,7 +29,7 @@ class CamClassifier(nn.Module):
         mean, std: of the pre-training, per channel, applied to images in 0..1.
         pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
         neurons: 1 for good / defective, else one per class.
-        head: a key of `HEADS`.
+        head: how fine the map is, and how it is pooled; None: the thesis'.
 
     Raises:
         InputError: the architecture has no feature stages, or none of this stride.
@@ -36,27 +43,39 @@ class CamClassifier(nn.Module):
         std: tuple[float, ...],
         pretrained: dict[str, Any] | None = None,
         neurons: int = 1,
-        head: str = "mean",
+        head: Head | None = None,
     ) -> None:
         super().__init__()
-        self.backbone: Any = build_features(arch, stride, pretrained)
-        self.head_functions = HEADS[head]
-        self.head: Any = self.head_functions.build(self.backbone.feature_info.channels()[-1], neurons)
+        self.settings = head or Head()
+        finer = self.settings.map_stride
+        self.backbone: Any = (
+            build_features(arch, stride, pretrained)
+            if finer in (None, stride)
+            else build_pyramid(arch, stride, finer, self.settings.width, pretrained)
+        )
+        self.head = nn.Conv2d(self.backbone.feature_info.channels()[-1], neurons, kernel_size=1)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, explain: bool = False) -> Outputs:
         """Classify images (N, 3, H, W) in 0..1; with `explain`, heatmaps are the CAMs, (N, K, H/stride, W/stride)."""
         features = self.backbone((images - self.mean) / self.std)[0]  # type: ignore[operator]
-        cam = self.head_functions.to_map(self.head, features)
+        cam = nn.functional.conv2d(features, self.head.weight)
         return Outputs(self._logits(cam), cam if explain else None)
 
     def classify(self, features: Tensor) -> Tensor:
         """Return the logits, as `Outputs` has them, of features (N, C, h, w)."""
-        return self._logits(self.head_functions.to_map(self.head, features))
+        return self._logits(nn.functional.conv2d(features, self.head.weight))
 
     def _logits(self, cam: Tensor) -> Tensor:
-        return as_logits(self.head_functions.pool(cam) + self.head.bias)
+        assert self.head.bias is not None
+        return as_logits(POOLS[self.settings.pool](cam, self.settings) + self.head.bias)
+
+    @property
+    def network(self) -> Any:
+        """The backbone without a decoder: what has pre-trained weights."""
+        return self.backbone.stages if isinstance(self.backbone, Pyramid) else self.backbone
 
     @property
     def cell_px(self) -> float:
@@ -74,7 +93,7 @@ class CamClassifier(nn.Module):
         if not names:
             known = ", ".join(str(stage["reduction"]) for stage in stages)
             raise InputError(f"params.yaml: stride {stride} is not in this CNN; its feature stages have {known}")
-        built = dict(self.backbone.named_modules())
+        built = dict(self.network.named_modules())
         name: str = names[-1] if names[-1] in built else names[-1].replace(".", "_")  # `features.29` -> `features_29`
         if name not in built:
             raise InputError(
@@ -96,7 +115,7 @@ class CamClassifier(nn.Module):
         # features_only flattens top-level sequences (`features.29` is then `features_29`) or keeps all below `model`.
         last = stages[count - 1]["module"]
         places = tuple(f"{name}." for name in (last, last.replace(".", "_"), f"model.{last}"))
-        modules = list(self.backbone.named_modules())
+        modules = list(self.network.named_modules())
         inside = [i for i, (name, _) in enumerate(modules) if f"{name}.".startswith(places)]
         if not inside:
             raise InputError(f"params.yaml: frozen_stages is {count}; the stages of this CNN have no names; use 0")
@@ -104,5 +123,5 @@ class CamClassifier(nn.Module):
 
     def _used_stages(self) -> list[dict[str, Any]]:
         """Return what timm says of the feature stages that are computed, first to last: `module`, `reduction`."""
-        info = self.backbone.feature_info
+        info = self.network.feature_info
         return info.info[: info.out_indices[-1] + 1]

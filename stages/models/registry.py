@@ -6,12 +6,12 @@ is used by naming its `arch` in params.yaml.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 
 import timm
 
-from stages.models.settings import Model
+from stages.models.settings import Head, Model
 from stages.runtime.errors import InputError
 from stages.runtime.params import Family
 
@@ -29,11 +29,7 @@ class Architecture:
     stride: int | None  # pixels per cell: of a CNN's explained feature stage, of a hybrid ViT's stem; else None
     stem: str | None = None  # of a hybrid ViT
     depth: int | None = None  # of a ViT; None: all of its blocks
-
-    @property
-    def head(self) -> str:
-        """A key of `stages.models.heads.HEADS`: a field, here and in `settings.Model`, once there is a second one."""
-        return "mean"
+    head: Head = field(default_factory=Head)
 
     @property
     def pretrained_arch(self) -> str:
@@ -74,7 +70,7 @@ def find_architecture(name: str, model: Model) -> Architecture:
     if listed is not None and listed.family != model.family:
         raise InputError(f"{where}.family is {model.family!r}; {name} is a {listed.family}")
     base = listed or Architecture(model.family, "", 32 if model.family == "cnn" or model.stem else None)
-    given = {field.name: value for field in fields(Architecture) if (value := getattr(model, field.name))}
+    given = {one.name: value for one in fields(Architecture) if (value := getattr(model, one.name))}
     architecture = replace(base, **given)
     for key in ("arch", "stem"):
         if not (value := getattr(architecture, key)):

@@ -1,12 +1,24 @@
 """What `models.<name>` in params.yaml says of the model itself; how it is trained: `stages.training.settings`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal
 
-from stages.runtime.convert import at_least
+from stages.runtime.convert import above, at_least, between
 from stages.runtime.params import Family
 
 Weights = Literal["auto", "hub", "package", "file", "none"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands between a CNN's features and its logits: the section `head`, and over it `models.<name>.head`."""
+
+    map_stride: Annotated[int, at_least(1)] | None = None  # pixels per cell of the map; None: the model's own stride
+    pool: Literal["mean", "max", "top_k", "log_sum_exp", "ranked"] = "mean"  # of `stages.models.pools`
+    share: Annotated[float, above(0), between(0, 1)] = 0.05  # of the cells: top_k, ranked
+    sharpness: Annotated[float, above(0)] = 1.0  # log_sum_exp: from the mean (0) to the maximum
+    negatives: Literal["none", "dense"] = "none"  # dense: in training every cell of a good tile is good
+    width: Annotated[int, at_least(1)] = 64  # channels of the decoder, where the map is finer than the model's stride
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,7 @@ class Model:
     depth: Annotated[int, at_least(1)] | None = None  # ViT: how many of its blocks are used
     weights_path: str | None = None  # for `weights: file`
     of: str | None = None  # the model that this one repeats under another seed
+    head: Head = field(default_factory=Head)
 
 
-MODEL_KEYS = tuple(field.name for field in fields(Model))
+MODEL_KEYS = tuple(one.name for one in fields(Model))

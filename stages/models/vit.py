@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stages.models.attention import run_blocks
 from stages.models.outputs import Outputs, as_logits
 from stages.models.rollout import Setting, fuse_heads, rollout
+from stages.models.settings import Head
 from stages.runtime.errors import InputError
 
 WIDTHS_PX = 256, 384  # of the images that a stem's stride is measured on: multiples of any stride
@@ -48,8 +49,10 @@ class RolloutClassifier(nn.Module):
         stem: nn.Module | None = None,
         depth: int | None = None,
         neurons: int = 1,
+        head: Head | None = None,
     ) -> None:
         super().__init__()
+        self.settings = head or Head()
         shape: dict[str, Any] = {"depth": depth} if depth else {}
         if stem is not None:
             shape |= {"patch_size": 1, "embed_layer": partial(HybridEmbed, backbone=stem)}
@@ -108,6 +111,11 @@ class RolloutClassifier(nn.Module):
         """Return values of all tokens but the class token (N, S, tokens - 1) as maps (N, S, px/patch, px/patch)."""
         # register tokens, where there are any, stand between the class token and the patches
         return tokens[..., self.backbone.num_prefix_tokens - 1 :].unflatten(-1, self.backbone.patch_embed.grid_size)
+
+    @property
+    def network(self) -> Any:
+        """The whole backbone: what has pre-trained weights."""
+        return self.backbone
 
     @property
     def cell_px(self) -> float:

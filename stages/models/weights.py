@@ -73,7 +73,7 @@ def build_classifier(
     if architecture.stem is not None:
         assert stride is not None
         stem, pretrained = build_features(architecture.stem, stride, pretrained), None
-    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons)
+    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons, architecture.head)
 
 
 def initial_classifier(
@@ -248,7 +248,7 @@ def _build_and_compare(build: Build, state: dict[str, torch.Tensor]) -> tuple[Cl
 
 def _pretrained_part(model: Classifier) -> dict[str, torch.Tensor]:
     """Return the tensors that come from a file: those of the backbone, of a hybrid ViT those of its stem."""
-    state = model.backbone.state_dict()
+    state = model.network.state_dict()
     stem = {key: tensor for key, tensor in state.items() if key.startswith("patch_embed.backbone.")}
     return stem or state
 

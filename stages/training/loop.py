@@ -31,7 +31,7 @@ from stages.runtime.progress import progress
 from stages.runtime.seeds import derive_seed
 from stages.training.checkpoint import Checkpoint
 from stages.training.engine import copy_buffers_of_first, in_first_process, memory_advice, sum_over_processes
-from stages.training.loss import balanced_weights, mean_loss
+from stages.training.loss import balanced_weights, dense_negatives, mean_loss
 from stages.training.settings import Training
 from stages.training.steps import least_batch, least_tiles, refuse_recipe, shares, steps
 
@@ -142,7 +142,7 @@ def fit(
     while len(run.history) < training.epochs and not _out_of_patience(run.history, training):
         number = len(run.history) + 1
         warming_up = number <= training.warmup_epochs
-        _freeze(model, list(model.backbone.parameters()) if warming_up else frozen)
+        _freeze(model, list(model.network.parameters()) if warming_up else frozen)
         count = sum(parameter.requires_grad for parameter in model.parameters())
         if count != learning:
             shared, learning = None, count  # first the old one lets go of the gradients that it listens to
@@ -246,6 +246,8 @@ def _train_epoch(
     weights = balanced_weights(train.codes[order]).to(fabric.device) if training.loss_weight == "balanced" else None
     random = np.random.default_rng(derive_seed(training.seed, "flips", epoch))
     batches = list(steps(order, training.batch, least_batch(training.batch, least, fabric.world_size)))
+    dense, defective = run.model.settings.negatives == "dense", torch.from_numpy(train.defective).to(fabric.device)
+    good_code = train.classes.index("good") if "good" in train.classes else None
     total = 0.0
     for positions in progress(batches, title) if fabric.is_global_zero else batches:
         run.optimiser.zero_grad(set_to_none=True)
@@ -256,8 +258,11 @@ def _train_epoch(
             with fabric.no_backward_sync(shared, enabled=place < len(parts) - 1):
                 codes = torch.from_numpy(train.codes[positions[part]]).to(fabric.device)
                 images = to_images(flip(train.tiles.images(positions[part]), flips[:, part]), fabric.device)
-                logits = shared(images).logits
-                part_loss = mean_loss(logits, codes, weights) * factor
+                outputs = shared(images, explain=True) if dense else shared(images)
+                part_loss = mean_loss(outputs.logits, codes, weights) * factor
+                if dense:
+                    cells = outputs.heatmaps + run.model.head.bias.view(1, -1, 1, 1)  # type: ignore[union-attr]
+                    part_loss = part_loss + dense_negatives(cells, ~defective[positions[part]], good_code) * factor
                 fabric.backward(part_loss * fabric.world_size)  # the engine averages gradients over processes
             loss += part_loss.detach()
         value = sum_over_processes(fabric, loss).item()

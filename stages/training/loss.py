@@ -26,6 +26,27 @@ def mean_loss(logits: Tensor, codes: Tensor, weights: Tensor | None = None) -> T
     return (functional.cross_entropy(logits, codes, reduction="none") * each).mean()
 
 
+def dense_negatives(cells: Tensor, good: Tensor, good_code: int | None) -> Tensor:
+    """Return what the cells of good tiles cost, a scalar: each of them should be called good.
+
+        binary:     sum_{n good} mean_cells -log(sigmoid(-cell_n)) / N
+        multiclass: sum_{n good} mean_cells -log softmax(cell_n)[good] / N
+
+    A good tile is good everywhere, which its label does not say of a defective one: multiple-instance learning with
+    known negatives. Without it a pool that looks at few cells leaves all others untrained.
+
+    Args:
+        cells: (N, K, h, w) logits of each cell: the map plus the bias.
+        good: (N,) bool.
+        good_code: the class `good` among K > 1 classes; None where there is no such class, which costs nothing.
+    """
+    if cells.shape[1] > 1 and good_code is None:
+        return cells.new_zeros(())
+    chosen = cells[good]
+    each = functional.softplus(chosen[:, 0]) if cells.shape[1] == 1 else -chosen.log_softmax(dim=1)[:, good_code]
+    return each.mean(dim=(1, 2)).sum() / len(cells)
+
+
 def balanced_weights(codes: np.ndarray) -> Tensor:
     """Return (K,) float32 weights n / (K n_k): every class has the same sum, and the mean over the tiles is 1.
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args
 
-from stages.models.settings import MODEL_KEYS, Model, Weights
+from stages.models.settings import MODEL_KEYS, Head, Model, Weights
 from stages.runtime.convert import (
     above,
     at_least,
@@ -59,6 +59,13 @@ def read_model(params: Params, name: str) -> Model:
     """
     entry = params.models[name]
     own = {key: value for key, value in entry.items() if key in MODEL_KEYS}
+    everywhere = expect_mapping(params.get("head"), "head")
+    build(Head, everywhere, "head")  # what is wrong in the section is named as such
+    here = expect_mapping(own.pop("head", {}), f"models.{name}.head")
+    if params.families[name] == "vit" and here:
+        raise InputError(f"params.yaml: models.{name}.head: a ViT reads its class token; a head belongs to a CNN")
+    if params.families[name] == "cnn":
+        own["head"] = {**everywhere, **here}
     model: Model = build(Model, own, f"models.{name}")
     return model
 

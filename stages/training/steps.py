@@ -26,7 +26,7 @@ def least_tiles(model: Classifier, training: Training) -> int:
         InputError: more stages are to be frozen than there are.
     """
     only_head = training.epochs <= training.warmup_epochs
-    frozen = list(model.backbone.parameters()) if only_head else model.stage_parameters(training.frozen_stages)
+    frozen = list(model.network.parameters()) if only_head else model.stage_parameters(training.frozen_stages)
     known = {id(parameter) for parameter in frozen}
 
     def learns(norm: nn.Module) -> bool:

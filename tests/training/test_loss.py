@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.training.loss import balanced_weights, mean_loss
+from stages.training.loss import balanced_weights, dense_negatives, mean_loss
 
 
 def test_one_neuron() -> None:
@@ -35,3 +35,19 @@ def test_balanced_weights_give_every_class_the_same_sum() -> None:
     weights = balanced_weights(codes)
     torch.testing.assert_close(weights, torch.tensor([10 / 18, 10 / 9, 0.0, 10 / 3]))
     assert math.isclose(weights[torch.from_numpy(codes)].mean().item(), 1, rel_tol=1e-6)
+
+
+def test_every_cell_of_a_good_tile_should_be_good() -> None:
+    cells = torch.tensor([[[[0.0, math.log(3)]]], [[[5.0, 5.0]]]])  # the second tile is defective
+    good = torch.tensor([True, False])
+    expected = (math.log(2) + math.log(4)) / 2 / 2  # mean over cells, then over both tiles
+    assert dense_negatives(cells, good, None).item() == pytest.approx(expected, rel=1e-6)
+    assert dense_negatives(cells, ~torch.ones_like(good), None).item() == 0
+
+
+def test_dense_negatives_of_several_classes() -> None:
+    cells = torch.log(torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]]))[:, :, None, None]
+    assert dense_negatives(cells, torch.tensor([True, True]), 0).item() == pytest.approx(
+        (-math.log(0.2) - math.log(0.1)) / 2, rel=1e-6
+    )
+    assert dense_negatives(cells, torch.tensor([True, True]), None).item() == 0  # a data set of defects alone
