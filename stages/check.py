@@ -6,13 +6,9 @@ All stages come after it, but for its result none runs again: it is the same for
 
 from stages.boards.settings import Boards
 from stages.datasets.settings import Dataset
-from stages.datasets.sources import find_source
-from stages.explainers.methods import refuse_methods
 from stages.explainers.settings import Explain, Time
 from stages.faithfulness.settings import Perturb
 from stages.figures.settings import Draw
-from stages.metrics.table import METRICS
-from stages.models.registry import find_architecture
 from stages.ranking.settings import Rank
 from stages.records.files import write_json
 from stages.records.paths import CHECKED
@@ -20,7 +16,6 @@ from stages.runtime.command import run_stage
 from stages.runtime.convert import reject_unknown
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Runtime
-from stages.scoring.localisation import SCORES
 from stages.scoring.settings import Score
 from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
@@ -39,7 +34,13 @@ def check(params: Params) -> str:
 
 def refuse_wrong(params: Params) -> None:
     """Raise an `InputError` that names the first parameter that is wrong."""
-    reject_unknown(params.content, dict.fromkeys([*OTHERS, *(kind.__name__.lower() for kind in SECTIONS)]), "")
+    from stages.datasets.sources import find_source
+    from stages.explainers.methods import refuse_methods
+    from stages.metrics.table import METRICS
+    from stages.models.registry import find_architecture
+    from stages.scoring.localisation import SCORES
+
+    reject_unknown(params.content, [*OTHERS, *(kind.__name__.lower() for kind in SECTIONS)], "")
     params.task  # noqa: B018
     for kind in SECTIONS:
         params.read(kind)

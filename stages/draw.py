@@ -7,7 +7,7 @@ plots/gallery/<model>.png and plots/methods/<model>.png.
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.classification.measures import probability_of
+from stages.classification.image_scores import probability_of
 from stages.figures.gallery import choose_tiles, draw_gallery, gallery_tiles
 from stages.figures.methods import MethodHeatmap, choose_rows, draw_methods, methods_rows
 from stages.figures.settings import Draw

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.classification.measures import probability_of
+from stages.classification.image_scores import probability_of
 from stages.figures.report.page import Picture, Section, figure, paragraph, viewer_html, write_page
 from stages.figures.report.published import Ours, classification_rows, known_data_sets, published_tables
 from stages.figures.report.sections import environment, pictures

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from stages.classification.measures import classification_scores, confusion_matrix, multiclass_scores, probability_of
+from stages.classification.image_scores import binary_scores, confusion_matrix, multiclass_scores, probability_of
 from stages.heatmaps.maps import Maps, MethodMaps, open_maps
 from stages.metrics.controls import CONTROLS, centre_prior, edge_map, random_map
 from stages.records.files import write_csv, write_json
@@ -151,7 +151,7 @@ def _sources(explained: Explained, seed: int) -> list[Source]:
 def _classification(explained: Explained, rule: Score) -> dict[str, Any]:
     """Score the classifier on test tiles: good against defective, and one of several classes by class, too."""
     maps, ground, test = explained.maps, explained.ground, explained.ground.splits["test"]
-    scores = classification_scores(ground.probability[test], ground.defective[test], rule.probability_threshold)
+    scores = binary_scores(ground.probability[test], ground.defective[test], rule.probability_threshold)
     if maps.class_logits is None:
         return {"classification": scores}
     logits = maps.class_logits[explained.rows][test].astype(np.float64)

@@ -22,8 +22,7 @@ from stages.models.packages import package_file, package_of
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
-from stages.runtime.device import is_out_of_memory
-from stages.runtime.errors import InputError
+from stages.runtime.errors import InputError, is_out_of_memory
 
 Classifier = CamClassifier | RolloutClassifier
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # in timm's order
