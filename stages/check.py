@@ -6,13 +6,9 @@ All stages come after it, but for its result none runs again: it is the same for
 
 from stages.boards.settings import Boards
 from stages.datasets.settings import Dataset
-from stages.datasets.sources import find_source
-from stages.explainers.methods import Explain, refuse_methods
 from stages.explainers.settings import Time
 from stages.faithfulness.settings import Perturb
 from stages.figures.settings import Draw
-from stages.metrics.table import METRICS
-from stages.models.registry import find_architecture
 from stages.models.settings import Head
 from stages.ranking.settings import Rank
 from stages.records.files import write_json
@@ -26,7 +22,7 @@ from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
-SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Explain, Score, Draw, Perturb, Rank, Time, Runtime)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Score, Draw, Perturb, Rank, Time, Runtime)
 OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
 
 
@@ -39,9 +35,15 @@ def check(params: Params) -> str:
 
 def refuse_wrong(params: Params) -> None:
     """Raise an `InputError` that names the first parameter that is wrong."""
-    reject_unknown(params.content, dict.fromkeys([*OTHERS, *(kind.__name__.lower() for kind in SECTIONS)]), "")
+    from stages.datasets.sources import find_source
+    from stages.explainers.methods import Explain, refuse_methods
+    from stages.metrics.table import METRICS
+    from stages.models.registry import find_architecture
+
+    sections = (*SECTIONS, Explain)
+    reject_unknown(params.content, [*OTHERS, *(kind.__name__.lower() for kind in sections)], "")
     params.task  # noqa: B018
-    for kind in SECTIONS:
+    for kind in sections:
         params.read(kind)
     find_source(params.dataset_name)
     for name in params.models:

@@ -45,7 +45,7 @@ from stages.records.tables import read_table
 from stages.runtime.command import report
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
-from stages.scores.scores import CLUSTERS, Row, Scores, open_scores
+from stages.scores.scores import CLUSTERS, Explanation, Scores, open_scores
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}
 
@@ -156,7 +156,7 @@ def _latency_ms(entry: Entry, scores: Mapping[str, Scores]) -> float:
     return median(_measured_ms(model, scores[model].rows[entry.row]) for model in entry.models)
 
 
-def _measured_ms(model: str, row: Row) -> float:
+def _measured_ms(model: str, row: Explanation) -> float:
     path, discard = metrics_file("time", model), f"{row.discard:g}"
     measured = read_json(path).get(model)
     try:

@@ -47,7 +47,8 @@ def report(params: Params) -> str:
 
 def look(params: Params) -> str:
     """Return a viewer of test tiles with the heatmaps of every model."""
-    from stages.classification.measures import probability_of
+    from scipy.special import expit
+
     from stages.figures.report import viewer
     from stages.figures.tile_pictures import read_pictures
     from stages.figures.which_tiles import choose_viewer_tiles
@@ -68,7 +69,7 @@ def look(params: Params) -> str:
             method: viewer.ViewerMaps(own.read(rows), own.fusions, own.discards, own.cell_px, own.offset_px)
             for method, own in maps.methods.items()
         }
-        models[model] = viewer.ViewerModel(maps.family, probability_of(maps.index["logit"].to_numpy()[rows]), methods)
+        models[model] = viewer.ViewerModel(maps.family, expit(maps.index["logit"].to_numpy("float64")[rows]), methods)
     intensity = params.value("score.intensity_threshold", float)
     probability = params.value("score.probability_threshold", float)
     return viewer.section(index, read_pictures(tiles, shown), models, intensity, probability)

@@ -14,7 +14,7 @@ from stages.records.files import rounded, write_json
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
 from stages.train import train
-from stages.training import loop as training_module
+from stages.training import epoch as training_module
 from stages.training.tuning import Tune
 from stages.tune import tune
 from tests.models.tiny import tiny_project

@@ -1,4 +1,4 @@
-"""Calibration on validation tiles: a temperature for the logits, and the threshold with the best F1.
+"""Calibration on validation tiles: a temperature for the logits, the threshold with the best F1, and what is left.
 
 Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks", section 4.2): probabilities are
 sigmoid(z / T) or softmax(z / T); one T for the whole model, so no tile changes its rank or its class.
@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 
 LOWEST, HIGHEST = 0.05, 20.0  # of T; where validation tiles are told apart without an error, the best T would be 0
 UNCALIBRATED = 1.0  # the temperature that changes nothing
@@ -37,15 +38,20 @@ def calibrate(logits: np.ndarray, codes: np.ndarray) -> Calibration:
 
 def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Return (N, K) float64 the probability of each class at a temperature (NaN counts as 1); binary: K = 2."""
-    scaled = _pairs(logits) / (1.0 if math.isnan(temperature) else temperature)
-    scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)
+    return softmax(_pairs(logits) / (1.0 if math.isnan(temperature) else temperature), axis=1)
 
 
 def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
     """Return the T within 0.05..20 with the lowest mean -log probability of the true class.
 
     In s = 1/T that is convex, with slope mean_n(sum_k p_nk(s) z_nk - z_n,y_n); bisection on log s finds its zero.
+
+    Args:
+        logits: (N,) of one neuron or (N, K) of one neuron per class.
+        codes: (N,) int, the true class of each tile.
+
+    Returns:
+        T; NaN where the tiles are all of one class.
     """
     if len(np.unique(codes)) < 2:
         return math.nan
@@ -67,6 +73,9 @@ def fit_threshold(probability: np.ndarray, defective: np.ndarray) -> float:
     Args:
         probability: (N,) of a defect.
         defective: (N,) bool.
+
+    Returns:
+        0..1; NaN where no tile is defective.
     """
     if not defective.any():
         return math.nan
@@ -79,6 +88,27 @@ def fit_threshold(probability: np.ndarray, defective: np.ndarray) -> float:
     f1 = 2 * found / (called + len(hits))  # 2 TP + FP + FN = called + defective
     best = candidates[f1 == f1.max()]
     return float(best[np.argmin(np.abs(best - 0.5))])
+
+
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Return how far confidence is from accuracy: sum over bins of n_b / N |accuracy_b - mean confidence_b|.
+
+    Bins of equal width over 0..1, closed above (Guo et al. 2017, equations 2 to 5). torchmetrics rounds to float32,
+    closes bins below and gives a confidence of 1 a bin of its own, so that its fifth decimal is now and then another.
+
+    Args:
+        confidence: (N,) probability of the class that the classifier calls, 0..1.
+        correct: (N,) bool, whether that call is right.
+        bins: their number.
+
+    Returns:
+        0..1, 0 is best; NaN for no tile.
+    """
+    if not len(confidence):
+        return math.nan
+    places = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(places, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def _pairs(logits: np.ndarray) -> np.ndarray:

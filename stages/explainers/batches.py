@@ -15,8 +15,7 @@ from stages.models.trained import Description
 from stages.models.weights import Classifier
 from stages.records.paths import model_folder
 from stages.records.tiles import Tiles
-from stages.runtime.device import is_out_of_memory
-from stages.runtime.errors import InputError
+from stages.runtime.errors import InputError, is_out_of_memory
 
 
 class ExplainedBatch(NamedTuple):

@@ -24,8 +24,7 @@ from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
 from stages.records.hashes import file_sha256
-from stages.runtime.device import is_out_of_memory
-from stages.runtime.errors import InputError
+from stages.runtime.errors import InputError, is_out_of_memory
 
 Classifier = CamClassifier | RolloutClassifier
 Build = Callable[..., Classifier]  # `build_classifier` with all but `pretrained` given

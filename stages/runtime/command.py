@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
-from stages.runtime.errors import InputError
+from stages.runtime.errors import InputError, is_out_of_memory
 from stages.runtime.params import Params, read_params
 
 
@@ -31,14 +32,21 @@ def run_model_stage(stage: Callable[[Params, str], str], description: str) -> No
 
 
 def report(work: Callable[[], str]) -> None:
-    """Print what `work` returns; an `InputError` becomes one line on stderr and exit code 2."""
+    """Print what `work` returns; an `InputError`, or memory that ran out, is one line on stderr and exit code 2."""
     try:
         line = work()
         if line:  # of several processes of one stage, the first reports
             print(line, flush=True)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(2)
+        _stop(f"error: {error}", 2)
     except KeyboardInterrupt:
-        print("interrupted; nothing was written under its final name", file=sys.stderr)
-        sys.exit(130)
+        _stop("interrupted; nothing was written under its final name", 130)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        _stop("error: params.yaml: out of memory; lower the stage's batch, runtime.workers or tile.px", 2)
+
+
+def _stop(line: str, code: int) -> NoReturn:
+    print(line, file=sys.stderr, flush=True)
+    sys.exit(code)

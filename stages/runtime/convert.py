@@ -7,7 +7,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -108,7 +108,7 @@ def expect_mapping(values: Any, where: str) -> dict[Any, Any]:
     return values
 
 
-def reject_unknown(values: Mapping[Any, Any], known: Mapping[str, Any], where: str) -> None:
+def reject_unknown(values: Iterable[Any], known: Collection[str], where: str) -> None:
     """Raise an `InputError` that names the first key that is not known, and those that are."""
     for key in values:
         if key not in known:

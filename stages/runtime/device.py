@@ -30,9 +30,3 @@ def choose_device(name: str) -> torch.device:
 def describe_device(device: torch.device) -> str:
     """Return a readable name: the GPU's product name, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error says that memory ran out, of the machine or of a GPU."""
-    # torch.OutOfMemoryError is a RuntimeError, and that of the CPU's allocator has no name of its own
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

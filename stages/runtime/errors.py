@@ -1,4 +1,4 @@
-"""The one error that a user can cause, and the rule that it ends in one clear line."""
+"""Errors that end in one clear line: those that a user can cause, and memory that ran out."""
 
 
 class InputError(Exception):
@@ -14,3 +14,13 @@ class TrainingFailed(InputError):
 
     A search counts that as the outcome of one trial and goes on; every other `InputError` ends it.
     """
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, of the machine or of a GPU."""
+    # by its name, so that stages without torch need not import it; torch's CPU allocator raises a plain RuntimeError
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )

@@ -177,7 +177,3 @@ def _write_histograms(path: Path, histograms: Iterable[ImageHistograms]) -> None
                 for name, kind in PARTS.items()
             ]
             writer.write_table(pa.Table.from_arrays([*keys, sources, *parts], schema=HISTOGRAM_SCHEMA))
-
-
-Row = Explanation  # TEMPORARY: until rank and perturb use the new names
-open_rows = open_explanations  # TEMPORARY

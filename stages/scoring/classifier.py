@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from stages.classification.measures import classification_scores, confusion_matrix, multiclass_scores
+from stages.classification.image_scores import binary_scores, confusion_matrix, multiclass_scores
 from stages.heatmaps.maps import Maps
 from stages.runtime.errors import InputError
 from stages.scoring.tiles import ScoredTiles
@@ -18,7 +18,7 @@ def classifier_scores(maps: Maps, tiles: ScoredTiles, probability_threshold: flo
         InputError: a logit is not finite, or a tile is of a class that the classifier does not know.
     """
     test = tiles.rows("test")
-    scores = classification_scores(tiles.probability[test], tiles.defective[test], probability_threshold)
+    scores = binary_scores(tiles.probability[test], tiles.defective[test], probability_threshold)
     if maps.class_logits is None:
         return {"classification": scores}
     logits = maps.class_logits[tiles.maps_rows[test]].astype(np.float64)

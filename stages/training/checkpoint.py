@@ -1,77 +1,39 @@
 """Going on after a kill: the state of an unfinished training, outside the stage's outputs.
 
-A training keeps its state after each epoch in data/checkpoints/<model>-<hash>/, where the hash is of everything that
-defines the run: a run with another definition has another folder and never sees it. The folder goes when the training
-succeeds. Two locks (`stages.records.locks`) keep out a process that outlived its parent (DVC killed alone leaves the
-training alive): one on that folder, one on the model's outputs in this workspace.
+A training keeps its state after each epoch in data/checkpoints/<model>-<hash>/, where the hash says which training it
+is (`stages.training.identity`). The folder goes when the training succeeds. A lock on that folder keeps out a process
+that outlived its parent (DVC killed alone leaves the training alive); stage train holds a second one on the model's
+outputs in this workspace.
 """
 
-import hashlib
 import io
-import json
 import pickle
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from stages.records.files import new_file
-from stages.records.hashes import file_sha256
-from stages.runtime.errors import InputError
-
-PACKAGE = Path(__file__).parents[1]
-CODE = (
-    "train.py",
-    "models/*.py",
-    "runtime/*.py",
-    "metrics/classification.py",
-    "datasets/row_files.py",
-    "datasets/shards.py",
-    "datasets/tiles.py",
-)
-LIBRARIES = ("torch", "timm", "numpy", "lightning-fabric")
-
-
-def run_hash(definition: Mapping[str, Any], files: Iterable[Path]) -> str:
-    """Return 16 hexadecimal digits for a run: its definition, its data, the project's code and the libraries.
-
-    Args:
-        definition: plain values (JSON): model, parameters, origin of the first weights, ...
-        files: the data that it learns from; their contents count, not their times.
-    """
-    code = sorted(path for pattern in CODE for path in PACKAGE.glob(pattern))
-    whole = {
-        "definition": definition,
-        "data": [_digest(path) for path in sorted(files)],
-        "code": [_digest(path) for path in code],
-        "libraries": {name: version(name) for name in LIBRARIES},
-    }
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _digest(path: Path) -> str:
-    try:
-        return f"{path.name} {file_sha256(path)}"
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing; run `dvc repro`") from None
+from stages.records.locks import locked
+from stages.records.paths import checkpoint_folder
 
 
 class Checkpoint:
-    """The state of one unfinished training in its folder; `None` instead of a folder keeps nothing."""
+    """The state of one unfinished training in its folder."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.file = folder / "last.pt" if folder else None
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "last.pt"
 
     def load(self) -> dict[str, Any] | None:
         """Return the state after the last complete epoch, tensors on the CPU, or None where there is none.
 
         A file that cannot be read (a disk that failed) is left out with a warning: the training starts anew.
         """
-        if self.file is None or not self.file.is_file():
+        if not self.file.is_file():
             return None
         try:
             state: dict[str, Any] = torch.load(self.file, map_location="cpu", weights_only=True)
@@ -87,14 +49,25 @@ class Checkpoint:
         Raises:
             InputError: the disk is full or cannot be written; the old state is intact.
         """
-        if self.file is None:
-            return
         buffer = io.BytesIO()  # torch hides the system's error when it writes to a file itself
         torch.save(dict(state), buffer)
         with new_file(self.file) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
     def remove(self) -> None:
-        """Remove the folder: the training succeeded."""
-        if self.file is not None:
-            shutil.rmtree(self.file.parent, ignore_errors=True)
+        """Remove the folder: the training is over."""
+        shutil.rmtree(self.file.parent, ignore_errors=True)
+
+
+@contextmanager
+def locked_checkpoint(name: str, training_hash: str, *outputs: Path) -> Iterator[Checkpoint]:
+    """Hold the lock of a training of the model `name`, and those on its `outputs`; yield its checkpoint.
+
+    Raises:
+        InputError: another process holds one of them.
+    """
+    folder = checkpoint_folder(name, training_hash)
+    with ExitStack() as held:
+        for lock in (*outputs, folder / "lock"):
+            held.enter_context(locked(lock, f"training {name}"))
+        yield Checkpoint(folder)

@@ -15,11 +15,11 @@ from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
-from stages.runtime.device import is_out_of_memory
-from stages.runtime.errors import InputError, TrainingFailed
+from stages.runtime.errors import InputError, TrainingFailed, is_out_of_memory
 from stages.training.settings import Training
+from stages.training.steps import tiles_at_once
 
 Result = TypeVar("Result")
 PRECISIONS = {32: "32-true", "bf16": "bf16-mixed"}
@@ -60,8 +60,6 @@ def start_engine(device: torch.device, precision: int | str = 32, devices: int =
 
 def in_first_process(fabric: Fabric, work: Callable[[], Result]) -> Result:
     """Run `work` in the first process alone; return its result, or raise its `InputError`, in all of them."""
-    if fabric.world_size == 1:
-        return work()
     result: Result | InputError | None = None
     if fabric.is_global_zero:
         try:
@@ -72,13 +70,6 @@ def in_first_process(fabric: Fabric, work: Callable[[], Result]) -> Result:
     if isinstance(result, InputError):
         raise result
     return result  # type: ignore[return-value]
-
-
-def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
-    """Return the sum of a tensor over all processes; with one process the tensor itself."""
-    if fabric.world_size == 1:
-        return values
-    return fabric.all_reduce(values, reduce_op="sum")  # type: ignore[return-value]
 
 
 def copy_buffers_of_first(fabric: Fabric, model: nn.Module) -> None:
@@ -100,12 +91,12 @@ def memory_advice(title: str, training: Training, processes: int, least: int) ->
         processes: that share each batch.
         least: tiles that a micro-batch must have.
     """
+    at_once = tiles_at_once(training, processes)
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        at_once = -(-training.batch // (training.accumulate * processes))
         most = training.batch // (least * processes)
         if training.accumulate < most:
             advice = (

@@ -6,20 +6,11 @@ of a number: what stage tune found.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from stages.models.settings import MODEL_KEYS, Head, Model, Weights
-from stages.runtime.convert import (
-    above,
-    at_least,
-    between,
-    build,
-    convert,
-    expect_mapping,
-    hints_of,
-    reject_unknown,
-)
+from stages.runtime.convert import above, at_least, between, build, convert, expect_mapping, hints_of, reject_unknown
 from stages.runtime.errors import InputError
 from stages.runtime.params import Family, Params
 
@@ -82,10 +73,9 @@ def read_training(params: Params, name: str, tuned: Mapping[str, Any] | None = N
         InputError: a value is missing in all three places, of the wrong type or out of its range; or the model repeats
             another one (`of`) and differs from it in more than its seed.
     """
-    values = _merged(params, name)
-    _refuse_other_recipe(params, name, values)
+    _refuse_other_recipe(params, name)
     where = f"models.{name} (with family.{params.families[name]} and model)"
-    training: Training = build(Training, values | dict(tuned or {}), where)
+    training: Training = build(Training, _merged(params, name) | dict(tuned or {}), where)
     return training
 
 
@@ -97,7 +87,7 @@ def tuned_keys(params: Params, name: str) -> list[str]:
 
 def _merged(params: Params, name: str) -> Values:
     families = expect_mapping(params.get("family"), "family")
-    reject_unknown(families, dict.fromkeys(get_args(Family)), "family")
+    reject_unknown(families, get_args(Family), "family")
     family = params.families[name]
     if family not in families:
         raise InputError(f"params.yaml: family.{family} is missing")
@@ -120,25 +110,21 @@ def _given(values: Any, where: str) -> Values:
     }
 
 
-def _refuse_other_recipe(params: Params, name: str, values: Values) -> None:
+def _refuse_other_recipe(params: Params, name: str) -> None:
     """Refuse a repeat that is its model with more than the seed changed: they are averaged under one name."""
     first = next(first for first, names in params.seeds.items() if name in names)
-    names = [other for other in params.seeds[first] if other != name]
-    for other in names:
-        if _merged(params, other)["seed"] == values["seed"]:
+    values = {model: asdict(read_model(params, model)) | _merged(params, model) for model in params.seeds[first]}
+    for other in values:
+        if other != name and values[other]["seed"] == values[name]["seed"]:
             repeat, of = (other, name) if name == first else (name, other)
             raise InputError(
-                f"params.yaml: models.{repeat} has seed {values['seed']}, as {of} has; repeats need seeds of their own "
-                "(and model.seed null)"
+                f"params.yaml: models.{repeat} has seed {values[name]['seed']}, as {of} has; repeats need seeds of "
+                "their own (and model.seed null)"
             )
-    mine, expected = (
-        {field.name: getattr(read_model(params, model), field.name) for field in fields(read_model(params, model))}
-        | (_merged(params, model))
-        for model in (name, first)
-    )
-    for key in sorted({*mine, *expected} - BETWEEN_SEEDS):
-        if mine.get(key) != expected.get(key):
+    for key in sorted({*values[name], *values[first]} - BETWEEN_SEEDS):
+        value, expected = values[name].get(key), values[first].get(key)
+        if value != expected:
             raise InputError(
-                f"params.yaml: models.{name}: {key} is {mine.get(key)!r}, but {expected.get(key)!r} for {first}, which "
-                "it repeats (of); only the seed may differ"
+                f"params.yaml: models.{name}: {key} is {value!r}, but {expected!r} for {first}, which it repeats (of); "
+                "only the seed may differ"
             )

@@ -27,11 +27,11 @@ def least_tiles(model: Classifier, training: Training) -> int:
     """
     only_head = training.epochs <= training.warmup_epochs
     frozen = list(model.network.parameters()) if only_head else model.stage_parameters(training.frozen_stages)
-    known = {id(parameter) for parameter in frozen}
+    frozen_ids = {id(parameter) for parameter in frozen}
 
     def learns(norm: nn.Module) -> bool:
-        own = list(norm.parameters(recurse=False))
-        return not own or any(id(parameter) not in known for parameter in own)
+        ids = {id(parameter) for parameter in norm.parameters(recurse=False)}
+        return not ids or not ids <= frozen_ids
 
     return 2 if any(isinstance(module, _BatchNorm) and learns(module) for module in model.modules()) else 1
 
@@ -58,10 +58,10 @@ def refuse_recipe(model: Classifier, train: Labelled, training: Training, proces
             )
     least = least_tiles(model, training)
     if batch < least * accumulate * processes:
-        parts = f" in accumulate ({accumulate}) x processes ({processes}) micro-batches" if batch > 1 else ""
+        where = f" in accumulate ({accumulate}) x processes ({processes}) micro-batches" if batch > 1 else ""
         most = batch // (least * processes)
         raise InputError(
-            f"params.yaml: batch is {batch}{parts}: that leaves one tile alone, and this network's batch normalisation "
+            f"params.yaml: batch is {batch}{where}: that leaves one tile alone, and this network's batch normalisation "
             f"needs {least} together; raise batch to {least * accumulate * processes}"
             + (f", or lower accumulate to {most}" if most else "")
         )
@@ -71,6 +71,11 @@ def refuse_recipe(model: Classifier, train: Labelled, training: Training, proces
             f"params.yaml: an epoch visits {visited} tiles (good_per_defective is {training.good_per_defective}), "
             f"too few for {processes} processes; use fewer, or raise good_per_defective"
         )
+
+
+def tiles_at_once(training: Training, processes: int) -> int:
+    """Return how many tiles the largest micro-batch of a process has."""
+    return -(-training.batch // (training.accumulate * processes))
 
 
 def least_batch(batch: int, least: int, processes: int) -> int:
@@ -86,13 +91,13 @@ def steps(order: np.ndarray, batch: int, fewest: int) -> Iterator[np.ndarray]:
             yield positions
 
 
-def shares(fabric: Fabric, positions: np.ndarray, accumulate: int, least: int = 1) -> list[tuple[np.ndarray, float]]:
+def shares(fabric: Fabric, positions: np.ndarray, accumulate: int, least: int) -> list[tuple[np.ndarray, float]]:
     """Return this process' share of a step as micro-batches, each with its factor for the loss.
 
     The sum over all processes and micro-batches of factor * (mean loss of the micro-batch) is the mean loss of the
     step. There are `accumulate` of them, or as many as leave `least` tiles for each; the same number in all processes.
     A process without a tile computes another's with factor 0, since gradients are exchanged by all of them together.
     """
-    each = max(1, min(accumulate, len(positions) // (least * fabric.world_size)))
-    parts = np.array_split(positions, fabric.world_size * each)[fabric.global_rank :: fabric.world_size]
-    return [(part, len(part) / len(positions)) if len(part) else (positions[:1], 0.0) for part in parts]
+    count = max(1, min(accumulate, len(positions) // (least * fabric.world_size)))
+    mine = np.array_split(positions, fabric.world_size * count)[fabric.global_rank :: fabric.world_size]
+    return [(tiles, len(tiles) / len(positions)) if len(tiles) else (positions[:1], 0.0) for tiles in mine]

@@ -1,4 +1,4 @@
-"""Where the trials of a search are kept, and who is at which: a file of this machine, or a PostgreSQL database.
+"""Where the trials of a search are kept, and their locks: in a file of this machine, or in a PostgreSQL database.
 
 Optuna keeps trials; it does not know whether the process that began one still lives. Here that is a lock that the
 system frees with its process, however it ends: of a file (`stages.records.locks`), or of the database session (an
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -27,17 +27,56 @@ ALIVE_S = {"idle": 30, "interval": 10, "count": 3}  # when TCP asks a silent pee
 CONNECT_S = 10
 
 
-class Locks(Protocol):
-    """Locks of one process on one search; all are free when the process ends."""
+@dataclass
+class FileLocks:
+    """Locks of this process on one search, as files in its folder."""
 
-    def alone(self) -> Any:
+    folder: Path
+    held: dict[int, Lock] = field(default_factory=dict)  # by trial
+
+    def alone(self) -> AbstractContextManager[None]:
         """Return a context in which no other process is, waiting for it."""
+        return waited_for(self.folder / "lock")
 
     def take(self, trial: int) -> bool:
         """Take the lock of a trial, or return False where another process holds it."""
+        lock = take(self.folder / f"{trial}.lock")
+        if lock is not None:
+            self.held[trial] = lock
+        return lock is not None
 
     def free(self, trial: int) -> None:
         """Give the lock of a trial back."""
+        self.held.pop(trial).free()
+
+
+@dataclass
+class DatabaseLocks:
+    """Locks of this process on one search, as advisory locks of its connection; the methods are those of FileLocks."""
+
+    connection: sqlalchemy.Connection
+    study: str
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process is in this context: of any search, since the first makes tables that all use."""
+        self._call("pg_advisory_lock", "search")
+        try:
+            yield
+        finally:
+            self._call("pg_advisory_unlock", "search")
+
+    def take(self, trial: int) -> bool:
+        """Take the lock of a trial, or return False where another process holds it."""
+        return bool(self._call("pg_try_advisory_lock", self.study, trial))
+
+    def free(self, trial: int) -> None:
+        """Give the lock of a trial back."""
+        self._call("pg_advisory_unlock", self.study, trial)
+
+    def _call(self, function: str, *name: object) -> Any:
+        key = derive_seed(0, "defectlens", *name)  # PostgreSQL names a lock by a whole number of 64 bits
+        return self.connection.execute(sqlalchemy.text(f"SELECT {function}(:key)"), {"key": key}).scalar()
 
 
 @dataclass
@@ -46,7 +85,7 @@ class Trials:
 
     study: optuna.Study
     storage: optuna.storages.BaseStorage
-    locks: Locks
+    locks: FileLocks | DatabaseLocks
 
     def trial(self, number: int) -> optuna.Trial:
         """Return a trial of any process to report to."""
@@ -70,10 +109,14 @@ def open_trials(study: str, url: str | None) -> Iterator[Trials]:
 def _in_file(study: str) -> Iterator[Trials]:
     folder = tune_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
-    with _file_locks(folder) as locks:
-        lock: Any = _JournalLock(folder / "journal.lock")
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log"), lock))
+    locks = FileLocks(folder)
+    lock: Any = _JournalLock(folder / "journal.lock")
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log"), lock))
+    try:
         yield Trials(_study(storage, study), storage, locks)
+    finally:
+        for trial in list(locks.held):
+            locks.free(trial)
 
 
 @contextmanager
@@ -83,7 +126,7 @@ def _in_database(study: str, url: str) -> Iterator[Trials]:
         engine = _engine(address)
         held.callback(engine.dispose)
         connection = held.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
-        locks = _DatabaseLocks(connection, study)
+        locks = DatabaseLocks(connection, study)
         with locks.alone():  # two processes that make the tables at once would fail
             text = address.render_as_string(hide_password=False)
             storage = optuna.storages.RDBStorage(text, engine_kwargs=_engine_options())
@@ -94,34 +137,6 @@ def _in_database(study: str, url: str) -> Iterator[Trials]:
 
 def _study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
     return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
-
-
-@dataclass
-class _FileLocks:
-    folder: Path
-    held: dict[int, Lock] = field(default_factory=dict)  # by trial
-
-    def alone(self) -> AbstractContextManager[None]:
-        return waited_for(self.folder / "lock")
-
-    def take(self, trial: int) -> bool:
-        lock = take(self.folder / f"{trial}.lock")
-        if lock is not None:
-            self.held[trial] = lock
-        return lock is not None
-
-    def free(self, trial: int) -> None:
-        self.held.pop(trial).free()
-
-
-@contextmanager
-def _file_locks(folder: Path) -> Iterator[_FileLocks]:
-    locks = _FileLocks(folder)
-    try:
-        yield locks
-    finally:
-        for trial in list(locks.held):
-            locks.free(trial)
 
 
 class _JournalLock:
@@ -138,31 +153,6 @@ class _JournalLock:
     def release(self) -> None:
         if self.lock is not None:
             self.lock.free()
-
-
-@dataclass
-class _DatabaseLocks:
-    connection: sqlalchemy.Connection
-    study: str
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        # one for all searches of the database: the first makes tables that all use
-        self._ask("pg_advisory_lock", "search")
-        try:
-            yield
-        finally:
-            self._ask("pg_advisory_unlock", "search")
-
-    def take(self, trial: int) -> bool:
-        return bool(self._ask("pg_try_advisory_lock", self.study, trial))
-
-    def free(self, trial: int) -> None:
-        self._ask("pg_advisory_unlock", self.study, trial)
-
-    def _ask(self, function: str, *of: object) -> Any:
-        key = derive_seed(0, "defectlens", *of)  # a lock's name is a whole number of 64 bits
-        return self.connection.execute(sqlalchemy.text(f"SELECT {function}(:key)"), {"key": key}).scalar()
 
 
 def _address(url: str) -> sqlalchemy.URL:

@@ -1,7 +1,6 @@
 """The search for hyper-parameters: what params.yaml says of it, and how training takes what it found."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -52,13 +51,12 @@ class Tune:
             )
 
 
-def found_values(keys: Iterable[str], name: str) -> dict[str, Any]:
+def found_values(keys: list[str], name: str) -> dict[str, Any]:
     """Return what stage tune found for the model `name`, of the given keys alone (none: nothing is read).
 
     Raises:
         InputError: there is no result, or no trial was asked for.
     """
-    keys = list(keys)
     if not keys:
         return {}
     path = metrics_file("tune", name)
@@ -71,13 +69,12 @@ def found_values(keys: Iterable[str], name: str) -> dict[str, Any]:
     return {key: found[key] for key in keys}
 
 
-def tuned_values(keys: Iterable[str], name: str) -> dict[str, Any]:
+def tuned_values(keys: list[str], name: str) -> dict[str, Any]:
     """Return what stage adopt took over for the model `name`: a value for each of the keys (none: nothing is read).
 
     Raises:
         InputError: it is missing, or of other keys.
     """
-    keys = list(keys)
     if not keys:
         return {}
     path = tuned_file(name)

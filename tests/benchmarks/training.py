@@ -23,8 +23,9 @@ from stages.models.weights import Classifier, build_classifier
 from stages.runtime.device import choose_device, describe_device
 from stages.runtime.params import read_params
 from stages.training.engine import start_engine
-from stages.training.loop import _freeze, _set_training_mode, _start, _train_epoch
+from stages.training.epoch import freeze, set_training_mode, train_epoch
 from stages.training.settings import Training
+from stages.training.state import initial_state
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,19 @@ def _engine_loop(
     model: Classifier, family: str, tiles: Labelled, recipe: Training, device: torch.device
 ) -> Callable[[int], object]:
     fabric = start_engine(device, recipe.precision)
-    run = _start(model, family, recipe)
+    state = initial_state(model, family, recipe)
     shared = fabric.setup_module(model)
-    return lambda number: _train_epoch(run, shared, tiles, recipe, fabric, number, "engine")
+    return lambda number: train_epoch(state, shared, tiles, recipe, fabric, number, "engine")
 
 
 def _bare_loop(
     model: Classifier, family: str, tiles: Labelled, recipe: Training, device: torch.device
 ) -> Callable[[int], object]:
-    optimiser = _start(model, family, recipe).optimiser
-    _freeze(model, [])
+    optimiser = initial_state(model, family, recipe).optimiser
+    freeze(model, [])
 
     def epoch(number: int) -> None:
-        _set_training_mode(model)
+        set_training_mode(model)
         order = epoch_order(tiles.defective, recipe.good_per_defective, 0, number)
         random = np.random.default_rng(number)
         for start in range(0, len(order), recipe.batch):

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stages.classification.calibration import calibrate, fit_temperature, fit_threshold, probabilities
+from stages.classification.calibration import (
+    calibrate,
+    expected_calibration_error,
+    fit_temperature,
+    fit_threshold,
+    probabilities,
+)
 from stages.training.loss import mean_loss
 
 
@@ -77,3 +83,13 @@ def test_probabilities() -> None:
     np.testing.assert_allclose(probabilities(np.array([0.0, math.log(9)]), 2.0), [[0.5, 0.5], [0.25, 0.75]])
     np.testing.assert_allclose(probabilities(np.log([[1.0, 2.0, 5.0]]), 1.0), [[0.125, 0.25, 0.625]])
     np.testing.assert_allclose(probabilities(np.array([[1000.0, 0.0]]), math.nan), [[1, 0]])
+
+
+def test_expected_calibration_error_by_hand():
+    # bins of 0.1: 0.88 and 0.84 share one, of which half is right; 0.6 closes the bin (0.5, 0.6]
+    probability = np.array([0.88, 0.84, 0.94, 0.6])
+    correct = np.array([True, False, True, True])
+    expected = (abs((0.88 - 1) + (0.84 - 0)) + abs(0.94 - 1) + abs(0.6 - 1)) / 4
+    assert expected_calibration_error(probability, correct, bins=10) == pytest.approx(expected)
+    assert expected_calibration_error(np.ones(3), np.ones(3, bool)) == 0
+    assert math.isnan(expected_calibration_error(np.zeros(0), np.zeros(0, bool)))

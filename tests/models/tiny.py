@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,17 @@ import pandas as pd
 import torch
 import yaml
 
-from stages.classification.calibration import probabilities
-from stages.classification.measures import classification_scores, multiclass_scores
 from stages.models.batches import Labelled
 from stages.models.cnn import CamClassifier
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import Classifier
-from stages.runtime.seeds import seed_everything
 from stages.training.engine import start_engine
+from stages.training.initial import seed_everything
 from stages.training.loop import Fitted, fit
 from stages.training.settings import Training
 from tests.dependencies import REPOSITORY
 
+NOT_KEPT: Any = SimpleNamespace(load=lambda: None, save=lambda state: None)  # a checkpoint that is none
 CPU = torch.device("cpu")
 HALF = (0.5, 0.5, 0.5)
 RECIPE = Training(
@@ -60,14 +60,6 @@ def striped_tiles(count: int, seed: int, classes: int = 2) -> Labelled:
     return Labelled(MemoryTiles(striped_pixels(codes, seed)), codes, ("good", "defective", "hole")[:classes])
 
 
-def binary_scores(logits: np.ndarray, codes: np.ndarray) -> dict[str, float]:
-    return classification_scores(probabilities(logits, 1.0)[:, 1], codes == 1, 0.5)
-
-
-def class_scores(logits: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
-    return multiclass_scores(probabilities(logits, 1.0), codes, tuple("abc"[: logits.shape[1]]))
-
-
 def tiny_model(family: str = "cnn", neurons: int = 1) -> Classifier:
     if family == "cnn":
         return CamClassifier("test_efficientnet", 16, HALF, HALF, neurons=neurons)
@@ -77,9 +69,8 @@ def tiny_model(family: str = "cnn", neurons: int = 1) -> Classifier:
 def trained(family: str = "cnn", recipe: Training = RECIPE, classes: int = 2) -> tuple[Classifier, Fitted]:
     seed_everything(recipe.seed, CPU)
     model = tiny_model(family, 1 if classes == 2 else classes)
-    scores = binary_scores if classes == 2 else class_scores
     train, val = striped_tiles(48, 1, classes), striped_tiles(16, 2, classes)
-    return model, fit(model, family, train, val, recipe, scores, start_engine(CPU, recipe.precision), "tiny")
+    return model, fit(model, family, train, val, recipe, start_engine(CPU, recipe.precision), "tiny", NOT_KEPT)
 
 
 def tiny_project(

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.runtime.command import run_model_stage, run_stage
 from stages.runtime.errors import InputError
@@ -64,6 +65,25 @@ def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> Non
         run_stage(stage, "cut tiles")
     assert stopped.value.code == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_memory_that_ran_out_is_one_line(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+    def stage(_: Params) -> str:
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        run_stage(stage, "cut tiles")
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: params.yaml: out of memory; lower the stage's batch") and said.count("\n") == 1
 
 
 def test_our_own_mistakes_keep_their_traceback() -> None:

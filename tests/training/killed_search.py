@@ -20,6 +20,7 @@ import yaml
 
 import stages.training.search  # noqa: F401 - before the forks
 from stages.runtime.params import read_params
+from stages.training.tuning import Tune
 from stages.tune import tune
 
 RESULTS = ("metrics/tune/cnn.json", "plots/tune/cnn.csv")
@@ -32,8 +33,8 @@ def start(folder: str = ".") -> int:
         code = 1
         try:
             os.chdir(folder)
-            with Path("said").open("a") as said:
-                os.dup2(said.fileno(), 2)
+            with Path("stderr").open("a") as stderr:
+                os.dup2(stderr.fileno(), 2)
             tune(read_params(), "cnn")
             code = 0
         finally:
@@ -74,7 +75,9 @@ def results(folder: str = ".") -> list[bytes]:
 
 def trials(folder: str) -> list[str]:
     """Return the trials that ended in the process of a project, as it said."""
-    return [line.split()[2] for line in Path(folder, "said").read_text().splitlines() if line.startswith("cnn: trial ")]
+    return [
+        line.split()[2] for line in Path(folder, "stderr").read_text().splitlines() if line.startswith("cnn: trial ")
+    ]
 
 
 def alone(kills: int) -> None:
@@ -96,7 +99,7 @@ def alone(kills: int) -> None:
 
 def together() -> None:
     """See above."""
-    count = read_params(Path("a/params.yaml")).tune.trials
+    count = read_params(Path("a/params.yaml")).read(Tune).trials
     first, second = start("a"), start("b")
     assert ends_well(first) and ends_well(second)
     assert results("a") == results("b")
@@ -108,7 +111,7 @@ def together() -> None:
         content = yaml.safe_load(Path(folder, "params.yaml").read_text())
         content["tune"]["seed"] += 1
         Path(folder, "params.yaml").write_text(yaml.safe_dump(content))
-        Path(folder, "said").unlink()
+        Path(folder, "stderr").unlink()
     first, second = start("a"), start("b")
     assert kill_in_a_trial(first, "a"), "the process ended before it could be killed"
     assert ends_well(second)

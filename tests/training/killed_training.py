@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+import stages.training.initial
+import stages.training.results  # noqa: F401 - before the forks
 from stages.runtime.params import read_params
 from stages.train import train
 

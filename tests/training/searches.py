@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.training.loop import Epoch, Fitted, Watch
-from stages.training.search import Space, table
+from stages.training.loop import Fitted, Watch
 from stages.training.search import search as run_search
+from stages.training.search import search_space
+from stages.training.search_results import trial_rows
+from stages.training.state import Epoch
 from stages.training.trials import open_trials
 from stages.training.tuning import RateBounds, Tune
 from tests.models.tiny import RECIPE
@@ -19,9 +21,10 @@ DATABASE = os.environ.get("DEFECTLENS_TEST_DATABASE")
 NEEDS_DATABASE = pytest.mark.skipif(
     DATABASE is None, reason="no PostgreSQL: .ci/run starts one and names it in DEFECTLENS_TEST_DATABASE"
 )
-SPACE = Space((1e-4, 1e-2), (32, 64))
+RATES, BATCHES = (1e-4, 1e-2), (32, 64)
+SPACE = search_space(RATES, BATCHES)
 TUNE = Tune(
-    trials=8, random_trials=3, lr=RateBounds((1e-4, 1e-2), (1e-5, 1e-4)), batch=(32, 64), objective="val_accuracy",
+    trials=8, random_trials=3, lr=RateBounds(RATES, (1e-5, 1e-4)), batch=BATCHES, objective="val_accuracy",
     epochs=None, prune=True, seed=0, storage=None,
 )  # fmt: skip
 EPOCHS = 4
@@ -55,8 +58,8 @@ def peak(values: dict[str, Any]) -> list[float]:
 def searched(
     study: str = "s", accuracies: Accuracies = peak, calls: list[dict[str, Any]] | None = None, **changes: Any
 ) -> list[dict[str, Any]]:
-    """Run a search of made-up trainings and return its table."""
+    """Run a search of made-up trainings and return its rows."""
     tune = replace(TUNE, **changes)
     with open_trials(study, tune.storage) as trials:
         train = made_up(accuracies, calls if calls is not None else [])
-        return table(run_search(trials, SPACE, tune, replace(RECIPE, epochs=EPOCHS), train, "tiny"))
+        return trial_rows(run_search(trials, SPACE, tune, replace(RECIPE, epochs=EPOCHS), train, "tiny"))

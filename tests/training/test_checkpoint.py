@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +18,10 @@ from stages.runtime.errors import InputError
 from stages.runtime.params import Params, read_params
 from stages.train import train
 from stages.training import loop as training_module
-from stages.training.checkpoint import Checkpoint, run_hash
-from tests.dependencies import REPOSITORY
+from stages.training.checkpoint import Checkpoint
+from stages.training.identity import ROOMS, hash_definition, hash_tiles
+from stages.training.state import State
+from tests.dependencies import REPOSITORY, used_files
 from tests.models.tiny import tiny_project
 from tests.parameters import but
 
@@ -56,15 +59,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Params, St
     """A project to train in, and a function that makes the next training end before an epoch."""
     tiny_project(tmp_path, CNN, {"epochs": 4})
     monkeypatch.chdir(tmp_path)
-    real = training_module._train_epoch
+    real = training_module.train_epoch
 
     def stop_before(last: int) -> None:
-        def run(*arguments: object) -> float:
-            if arguments[5] == last:
+        def run(state: State, *arguments: Any) -> float:
+            if len(state.history) + 1 == last:
                 raise KeyboardInterrupt
-            return real(*arguments)  # type: ignore[arg-type]
+            return real(state, *arguments)
 
-        monkeypatch.setattr(training_module, "_train_epoch", run)
+        monkeypatch.setattr(training_module, "train_epoch", run)
 
     return read_params(), stop_before
 
@@ -153,16 +156,26 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.Mo
     assert checkpoint.load() == {"epoch": torch.tensor(1)}
 
 
-def test_the_hash_is_of_contents_and_says_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"1")
-    first = run_hash({"lr": 1.0}, [tmp_path / "a"])
-    os.utime(tmp_path / "a", (1, 1))
-    assert first == run_hash({"lr": 1.0}, [tmp_path / "a"]) and re.fullmatch("[0-9a-f]{16}", first)
-    assert first != run_hash({"lr": 2.0}, [tmp_path / "a"])
-    (tmp_path / "a").write_bytes(b"2")
-    assert first != run_hash({"lr": 1.0}, [tmp_path / "a"])
-    with pytest.raises(InputError, match="absent: missing"):
-        run_hash({}, [tmp_path / "absent"])
+def test_a_hash_is_of_contents_and_says_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_project(tmp_path, CNN, {})
+    monkeypatch.chdir(tmp_path)
+    shard = Path("data/tiles/boards/images-0000.npy")
+    tiles = hash_tiles("boards")
+    os.utime(shard, (1, 1))
+    assert hash_tiles("boards") == tiles and len(tiles) == 3
+    shard.write_bytes(b"2")
+    assert hash_tiles("boards") != tiles
+    shard.with_name("index.parquet").unlink()
+    with pytest.raises(InputError, match=r"index.parquet: missing"):
+        hash_tiles("boards")
+    first = hash_definition({"lr": 1.0}, tiles)
+    assert re.fullmatch("[0-9a-f]{16}", first) and first == hash_definition({"lr": 1.0}, tiles)
+    assert len({first, hash_definition({"lr": 2.0}, tiles), hash_definition({"lr": 1.0}, tiles[:2])}) == 3
+
+
+def test_a_hash_is_of_all_code_that_a_training_runs() -> None:
+    used = {file.parent.name for file in used_files("train")} - {"stages"}
+    assert used == set(ROOMS)
 
 
 def test_model_json_has_the_calibration(project: tuple[Params, Stop]) -> None:

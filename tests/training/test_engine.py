@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from stages.runtime.errors import InputError
 from stages.training.engine import memory_advice, start_engine
-from stages.training.loop import predict
+from stages.training.epoch import predict
 from stages.training.steps import shares
 from tests.dependencies import REPOSITORY
 from tests.models.tiny import CPU, RECIPE, striped_tiles, tiny_project, trained
@@ -30,7 +30,7 @@ def of(rank: int, processes: int) -> object:
 @pytest.mark.parametrize(("tiles", "processes", "accumulate"), [(16, 1, 1), (16, 2, 1), (13, 2, 3), (3, 2, 4)])
 def test_shares_are_the_batch_and_their_weighted_means_its_mean(tiles: int, processes: int, accumulate: int) -> None:
     losses = np.random.default_rng(0).random(tiles)
-    parts = [shares(of(r, processes), np.arange(tiles), accumulate) for r in range(processes)]  # type: ignore[arg-type]
+    parts = [shares(of(r, processes), np.arange(tiles), accumulate, 1) for r in range(processes)]  # type: ignore[arg-type]
     assert {len(part) for part in parts} == {max(1, min(accumulate, tiles // processes))}  # as often in every process
     seen = np.concatenate([tile for part in parts for tile, factor in part if factor])
     assert sorted(seen) == list(range(tiles))
@@ -39,7 +39,7 @@ def test_shares_are_the_batch_and_their_weighted_means_its_mean(tiles: int, proc
 
 
 def test_one_process_without_accumulation_has_the_batch_itself() -> None:
-    ((part, factor),) = shares(of(0, 1), np.arange(5), 1)  # type: ignore[arg-type]
+    ((part, factor),) = shares(of(0, 1), np.arange(5), 1, 1)  # type: ignore[arg-type]
     assert part.tolist() == [0, 1, 2, 3, 4] and factor == 1
 
 
@@ -48,8 +48,9 @@ def test_accumulation_gives_the_model_of_the_whole_batch(accumulate: int) -> Non
     tiles = striped_tiles(16, 3).tiles
     whole, fitted = trained("vit", GENTLE)
     split, parts = trained("vit", replace(GENTLE, accumulate=accumulate))
+    engine = start_engine(CPU)
     # Adam scales rounding up where a gradient is nearly 0; by how much depends on the processor
-    np.testing.assert_allclose(predict(split, tiles, 8, CPU), predict(whole, tiles, 8, CPU), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(predict(split, tiles, 8, engine), predict(whole, tiles, 8, engine), rtol=1e-2, atol=1e-2)
     assert parts.history[-1].train_loss == pytest.approx(fitted.history[-1].train_loss, rel=1e-3)
 
 

@@ -1,19 +1,31 @@
 """Training on tiles that a tiny network can tell apart: it learns, repeats bit for bit, freezes what it should."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from stages.classification.image_scores import validation_scores
+from stages.models.batches import Labelled
 from stages.models.cnn import CamClassifier
+from stages.models.weights import Classifier
 from stages.runtime.errors import InputError
-from stages.runtime.seeds import seed_everything
+from stages.training import loop
 from stages.training.engine import start_engine
-from stages.training.loop import fit, predict
-from tests.models.tiny import CPU, HALF, RECIPE, binary_scores, class_scores, striped_tiles, tiny_model, trained
+from stages.training.epoch import predict
+from stages.training.initial import seed_everything
+from stages.training.loop import fit
+from tests.models.tiny import CPU, HALF, NOT_KEPT, RECIPE, striped_tiles, tiny_model, trained
+
+
+def logits_of(model: Classifier, tiles: Labelled) -> np.ndarray:
+    return predict(model, tiles.tiles, 8, start_engine(CPU))
+
+
+def accuracy(model: Classifier, tiles: Labelled) -> float:
+    return validation_scores(logits_of(model, tiles), tiles.codes, tiles.classes)["accuracy"]
 
 
 @pytest.mark.parametrize("family", ["cnn", "vit"])
@@ -31,10 +43,8 @@ def test_same_seed_gives_the_same_bits_and_another_does_not(family: str) -> None
 def test_it_learns() -> None:
     model, fitted = trained(recipe=replace(RECIPE, epochs=6))
     assert fitted.history[-1].train_loss < fitted.history[0].train_loss / 2
-    tiles = striped_tiles(32, 3)
-    logits = predict(model, tiles.tiles, 8, CPU)
-    assert binary_scores(logits, tiles.codes)["accuracy"] > 0.9
-    assert np.array_equal(fitted.val_logits, predict(model, striped_tiles(16, 2).tiles, 8, CPU))
+    assert accuracy(model, striped_tiles(32, 3)) > 0.9
+    assert np.array_equal(fitted.val_logits, logits_of(model, striped_tiles(16, 2)))
 
 
 @pytest.mark.parametrize("weight", ["none", "balanced"])
@@ -42,9 +52,8 @@ def test_it_learns_three_classes(weight: str) -> None:
     recipe = replace(RECIPE, epochs=6, loss_weight=weight, good_per_defective=0.75)  # type: ignore[arg-type]
     model, fitted = trained(recipe=recipe, classes=3)
     tiles = striped_tiles(30, 3, classes=3)
-    logits = predict(model, tiles.tiles, 8, CPU)
-    assert logits.shape == (30, 3) and fitted.val_logits.shape == (16, 3)
-    assert class_scores(logits, tiles.codes)["accuracy"] > 0.9
+    assert logits_of(model, tiles).shape == (30, 3) and fitted.val_logits.shape == (16, 3)
+    assert accuracy(model, tiles) > 0.9
 
 
 def test_frozen_stages_and_warm_up_keep_the_backbone_bit_for_bit() -> None:
@@ -72,12 +81,15 @@ def fit_with(precisions: list[float], **changes: object) -> tuple[list[torch.Ten
     scores = iter(precisions)
     heads: list[torch.Tensor] = []
 
-    def score(logits: np.ndarray, codes: np.ndarray) -> Mapping[str, float]:
+    def score(*_: object) -> dict[str, float]:
         heads.append(model.head.weight.detach().clone())
         return {"average_precision": next(scores), "accuracy": 0.5}
 
     recipe = replace(RECIPE, epochs=len(precisions), **changes)  # type: ignore[arg-type]
-    fitted = fit(model, "cnn", striped_tiles(16, 1), striped_tiles(8, 2), recipe, score, start_engine(CPU), "tiny")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "validation_scores", score)
+        train, val = striped_tiles(16, 1), striped_tiles(8, 2)
+        fitted = fit(model, "cnn", train, val, recipe, start_engine(CPU), "tiny", NOT_KEPT)
     return heads, model, fitted.best.epoch, len(fitted.history)
 
 
@@ -113,7 +125,7 @@ def test_a_class_that_is_missing_in_train_is_named() -> None:
     train = striped_tiles(48, 1)
     lacking = replace(train, classes=("good", "defective", "hole"))
     with pytest.raises(InputError, match="no train tile is of class 'hole'"):
-        fit(tiny_model("cnn", 3), "cnn", lacking, lacking, RECIPE, class_scores, start_engine(CPU), "tiny")
+        fit(tiny_model("cnn", 3), "cnn", lacking, lacking, RECIPE, start_engine(CPU), "tiny", NOT_KEPT)
 
 
 def test_running_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,11 @@ from stages.runtime.errors import InputError, TrainingFailed
 from stages.runtime.seeds import derive_seed
 from stages.training.loop import Fitted, Watch
 from stages.training.search import search as run_search
-from stages.training.search import suggest, summary, table
+from stages.training.search import suggest
+from stages.training.search_results import summary, trial_rows
 from stages.training.trials import open_trials
 from tests.models.tiny import RECIPE
-from tests.training.searches import EPOCHS, SPACE, TUNE, history, made_up, peak, searched
+from tests.training.searches import BATCHES, EPOCHS, RATES, SPACE, TUNE, history, made_up, peak, searched
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +28,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def finished(count: int) -> list[optuna.trial.FrozenTrial]:
     """Return complete trials, evenly over the learning rates, scored as `peak` does."""
     trials = []
-    for place, lr in enumerate(np.geomspace(*SPACE.lr, count)):
-        values = {"lr": float(lr), "batch": SPACE.batch[place % 2]}
-        trial = optuna.create_trial(params=values, distributions=SPACE.distributions(), value=peak(values)[-1])
+    for place, lr in enumerate(np.geomspace(*RATES, count)):
+        values = {"lr": float(lr), "batch": BATCHES[place % 2]}
+        trial = optuna.create_trial(params=values, distributions=SPACE, value=peak(values)[-1])
         trials.append(trial)
     return trials
 
@@ -38,7 +39,7 @@ def test_the_first_trials_are_random_and_within_the_space() -> None:
     for count in range(3):
         drawn = suggest(finished(count), SPACE, seed=7, random_trials=3)
         sampler = optuna.samplers.RandomSampler(seed=derive_seed(7, "trial", count) % 2**32)
-        assert drawn == optuna.create_study(sampler=sampler).ask(SPACE.distributions()).params
+        assert drawn == optuna.create_study(sampler=sampler).ask(SPACE).params
     drawn = [suggest([], SPACE, seed, random_trials=3) for seed in range(300)]
     rates = np.log10([values["lr"] for values in drawn])
     assert rates.min() >= -4 and rates.max() <= -2
@@ -97,7 +98,7 @@ def test_warm_up_is_no_reason_to_give_up() -> None:
     train = made_up(lambda _: [0.1] * 4 if len(calls) > 5 else [0.9] * 4, calls)
     with open_trials("warm", None) as trials:
         recipe = replace(RECIPE, epochs=EPOCHS, warmup_epochs=2)
-        rows = table(run_search(trials, SPACE, replace(TUNE, trials=6), recipe, train, "tiny"))
+        rows = trial_rows(run_search(trials, SPACE, replace(TUNE, trials=6), recipe, train, "tiny"))
     assert (rows[-1]["state"], rows[-1]["epochs"]) == ("complete", 4)  # only the last epoch could have been judged
 
 
@@ -105,7 +106,7 @@ def complete(number: int, accuracy: float, loss: float) -> optuna.trial.FrozenTr
     epoch = {"epoch": 1, "val_accuracy": accuracy, "val_average_precision": 1 - accuracy, "val_loss": loss}
     trial = optuna.create_trial(
         params={"lr": 10.0**-number, "batch": 32},
-        distributions={"lr": optuna.distributions.FloatDistribution(1e-9, 1), "batch": SPACE.distributions()["batch"]},
+        distributions={"lr": optuna.distributions.FloatDistribution(1e-9, 1), "batch": SPACE["batch"]},
         value=accuracy,
         user_attrs={"epoch": epoch},
     )

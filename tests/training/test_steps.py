@@ -15,7 +15,7 @@ from stages.training.engine import memory_advice, start_engine
 from stages.training.loop import fit
 from stages.training.settings import Training
 from stages.training.steps import least_batch, least_tiles, refuse_recipe, shares, steps
-from tests.models.tiny import CPU, HALF, RECIPE, binary_scores, striped_tiles, tiny_model, trained
+from tests.models.tiny import CPU, HALF, NOT_KEPT, RECIPE, striped_tiles, tiny_model, trained
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_no_micro_batch_of_one_tile_where_two_are_needed(processes: int, accumul
         for rank in range(processes):
             fabric: Any = SimpleNamespace(global_rank=rank, world_size=processes)
             parts.append(shares(fabric, np.arange(tiles), accumulate, 2))
-        assert len({len(own) for own in parts}) == 1 and len(parts[0]) <= accumulate
-        flat = [part for own in parts for part in own]
+        assert len({len(mine) for mine in parts}) == 1 and len(parts[0]) <= accumulate
+        flat = [part for mine in parts for part in mine]
         assert min(len(part) for part, _ in flat) >= 2
         assert sorted(np.concatenate([part for part, _ in flat])) == list(range(tiles))
         assert sum(factor for _, factor in flat) == pytest.approx(1)
@@ -116,7 +116,7 @@ def test_features_of_one_cell_are_never_normalised_alone() -> None:
     """At stride 32 a tile of 32 px is one cell, of which torch refuses to take statistics."""
     model = CamClassifier("test_efficientnet", 32, HALF, HALF)
     recipe = replace(RECIPE, batch=5, accumulate=2, epochs=1)
-    fitted = fit(model, "cnn", striped_tiles(48, 1), striped_tiles(8, 2), recipe, binary_scores, start_engine(CPU), "t")
+    fitted = fit(model, "cnn", striped_tiles(48, 1), striped_tiles(8, 2), recipe, start_engine(CPU), "t", NOT_KEPT)
     assert math.isfinite(fitted.best.train_loss)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 from torchmetrics.functional.classification import (
     binary_accuracy,
     binary_average_precision,
@@ -17,10 +16,10 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
-Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+from stages.classification.calibration import UNCALIBRATED, probabilities
 
 
-def classification_scores(
+def binary_scores(
     probability: NDArray[np.floating], defective: NDArray[np.bool_], threshold: float
 ) -> dict[str, float]:
     """Score the classifier over tiles; a tile is called defective when its probability is above `threshold`.
@@ -46,25 +45,19 @@ def classification_scores(
     # of it when torchmetrics turns the values into float32.
     calls, truth = torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(defective.astype(np.int64))
 
-    def defined(metric: Metric, answer: torch.Tensor, denominator: int) -> float:
+    def defined(metric: Callable[..., torch.Tensor], denominator: int) -> float:
         # torchmetrics says 0 where nothing can be said
-        return float(metric(answer, truth)) if denominator > 0 else math.nan
+        return float(metric(calls, truth)) if denominator > 0 else math.nan
 
-    tiles = truth.numel()
     return {
-        "accuracy": defined(binary_accuracy, calls, tiles),
-        "average_precision": defined(binary_average_precision, torch.from_numpy(probability.astype(float)), positives),
-        "f1": defined(binary_f1_score, calls, positives + called),
-        "precision": defined(binary_precision, calls, called),
-        "recall": defined(binary_recall, calls, positives),
-        "tiles": tiles,
+        "accuracy": defined(binary_accuracy, len(defective)),
+        "average_precision": _average_precision(probability, defective),
+        "f1": defined(binary_f1_score, positives + called),
+        "precision": defined(binary_precision, called),
+        "recall": defined(binary_recall, positives),
+        "tiles": len(defective),
         "defective_tiles": positives,
     }
-
-
-def probability_of(logit: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return 1 / (1 + exp(-logit)) in float64. TEMPORARY: until the report stage calls `scipy.special.expit` itself."""
-    return np.asarray(expit(np.asarray(logit, np.float64)))
 
 
 def multiclass_scores(
@@ -73,7 +66,7 @@ def multiclass_scores(
     """Score a classifier of K classes over tiles; a tile is called its most probable class.
 
     Over tiles: accuracy = right / all; for each class k against the rest recall_k = TP / (TP + FN),
-    f1_k = 2 TP / (2 TP + FP + FN) and average_precision_k as in `classification_scores`.
+    f1_k = 2 TP / (2 TP + FP + FN) and average_precision_k as in `binary_scores`.
 
     Args:
         probability: (N, K) of each class, 0..1.
@@ -87,9 +80,7 @@ def multiclass_scores(
     """
     counts = confusion_matrix(codes, probability.argmax(axis=1), len(classes))
     right, actual, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    precisions = [
-        classification_scores(probability[:, k], codes == k, 0.5)["average_precision"] for k in range(len(classes))
-    ]
+    precisions = [_average_precision(probability[:, k], codes == k) for k in range(len(classes))]
     return {
         "accuracy": float(_ratio(right.sum(), counts.sum())),
         "average_precision": _mean_defined(np.array(precisions)),
@@ -100,18 +91,18 @@ def multiclass_scores(
 
 
 def validation_scores(
-    probability: NDArray[np.floating], codes: NDArray[np.integer], classes: tuple[str, ...], task: str
+    logits: NDArray[np.floating], codes: NDArray[np.integer], classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Return what training validates by, `average_precision` and `accuracy` among it, for either task.
+    """Return what training validates by, `average_precision` and `accuracy` among it, without calibration.
 
     Args:
-        probability: (N, K) of each class, 0..1.
+        logits: (N,) of one neuron: `binary_scores` at a threshold of 0.5; or (N, K): `multiclass_scores`.
         codes: (N,) the true class, a place in `classes`.
-        classes: K names; binary: good, defective.
-        task: binary (`classification_scores` at 0.5) | multiclass (`multiclass_scores`).
+        classes: K names; of one neuron: good, defective.
     """
-    if task == "binary":
-        return classification_scores(probability[:, 1], codes == 1, 0.5)
+    probability = probabilities(logits, UNCALIBRATED)
+    if logits.ndim == 1:
+        return binary_scores(probability[:, 1], codes == 1, 0.5)
     return multiclass_scores(probability, codes, classes)
 
 
@@ -121,24 +112,11 @@ def confusion_matrix(codes: NDArray[np.integer], predicted: NDArray[np.integer],
     return counts.numpy().astype(np.int64)
 
 
-def expected_calibration_error(probability: NDArray[np.floating], correct: NDArray[np.bool_], bins: int = 15) -> float:
-    """Return how far confidence is from accuracy: sum over bins of n_b / N |accuracy_b - mean confidence_b|.
-
-    Bins of equal width over 0..1, closed above (Guo et al. 2017, equations 2 to 5).
-
-    Args:
-        probability: (N,) of the class that the classifier calls, 0..1.
-        correct: (N,) whether that call is right.
-        bins: their number.
-
-    Returns:
-        0..1, 0 is best; NaN for no tile.
-    """
-    if not len(probability):
+def _average_precision(probability: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+    if not positive.any():
         return math.nan
-    places = np.clip(np.ceil(np.asarray(probability, np.float64) * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(places, weights=correct - np.asarray(probability, np.float64), minlength=bins)
-    return float(np.abs(gaps).sum() / len(probability))
+    truth = torch.from_numpy(positive.astype(np.int64))
+    return float(binary_average_precision(torch.from_numpy(probability.astype(float)), truth))
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:

@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import sklearn.metrics as sklearn_metrics
 
-from stages.classification.measures import (
-    classification_scores,
+from stages.classification.image_scores import (
+    binary_scores,
     confusion_matrix,
-    expected_calibration_error,
     multiclass_scores,
-    probability_of,
 )
 
 
 def test_exact_values():
     probability = np.array([0.9, 0.8, 0.7, 0.4, 0.5])
     defective = np.array([True, False, True, True, False])
-    assert classification_scores(probability, defective, 0.5) == {
+    assert binary_scores(probability, defective, 0.5) == {
         "accuracy": pytest.approx(3 / 5),
         # precision at the ranks of the defective tiles: 1/1, 2/3, 3/5 with 0.5 (good) ahead of 0.4
         "average_precision": pytest.approx((1 + 2 / 3 + 3 / 5) / 3),
@@ -31,31 +29,25 @@ def test_exact_values():
 
 
 def test_the_threshold_itself_is_good_also_where_float32_would_round():
-    scores = classification_scores(np.array([0.5, 0.5 + 1e-12]), np.array([False, True]), 0.5)
+    scores = binary_scores(np.array([0.5, 0.5 + 1e-12]), np.array([False, True]), 0.5)
     assert scores["accuracy"] == 1
 
 
 def test_undefined_is_nan():
-    all_good = classification_scores(np.array([0.1, 0.2]), np.zeros(2, bool), 0.5)
+    all_good = binary_scores(np.array([0.1, 0.2]), np.zeros(2, bool), 0.5)
     assert all_good["accuracy"] == 1
     assert all(math.isnan(all_good[name]) for name in ("average_precision", "f1", "precision", "recall"))
-    none_called = classification_scores(np.array([0.1, 0.2]), np.ones(2, bool), 0.5)
+    none_called = binary_scores(np.array([0.1, 0.2]), np.ones(2, bool), 0.5)
     assert math.isnan(none_called["precision"])
     assert (none_called["recall"], none_called["f1"], none_called["average_precision"]) == (0, 0, 1)
-    empty = classification_scores(np.zeros(0), np.zeros(0, bool), 0.5)
+    empty = binary_scores(np.zeros(0), np.zeros(0, bool), 0.5)
     assert (empty.pop("tiles"), empty.pop("defective_tiles")) == (0, 0)
     assert all(math.isnan(value) for value in empty.values())
 
 
 def test_lengths_must_match():
     with pytest.raises(ValueError, match="same length"):
-        classification_scores(np.zeros(3), np.zeros(2, bool), 0.5)
-
-
-def test_probability_of_logits():
-    with np.errstate(all="raise"):
-        probability = probability_of(np.array([0, math.log(3), -1000, 1000], np.float32))
-    np.testing.assert_allclose(probability, [0.5, 0.75, 0, 1], atol=1e-7)
+        binary_scores(np.zeros(3), np.zeros(2, bool), 0.5)
 
 
 def test_multiclass_by_hand():
@@ -81,13 +73,3 @@ def test_multiclass_agrees_with_scikit_learn():
     np.testing.assert_array_equal(
         confusion_matrix(codes, predicted, 5), sklearn_metrics.confusion_matrix(codes, predicted)
     )
-
-
-def test_expected_calibration_error_by_hand():
-    # bins of 0.1: 0.88 and 0.84 share one, of which half is right; 0.6 closes the bin (0.5, 0.6]
-    probability = np.array([0.88, 0.84, 0.94, 0.6])
-    correct = np.array([True, False, True, True])
-    expected = (abs((0.88 - 1) + (0.84 - 0)) + abs(0.94 - 1) + abs(0.6 - 1)) / 4
-    assert expected_calibration_error(probability, correct, bins=10) == pytest.approx(expected)
-    assert expected_calibration_error(np.ones(3), np.ones(3, bool)) == 0
-    assert math.isnan(expected_calibration_error(np.zeros(0), np.zeros(0, bool)))
