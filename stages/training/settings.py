@@ -53,7 +53,7 @@ def read_model(params: Params, name: str) -> Model:
     everywhere = expect_mapping(params.get("head"), "head")
     build(Head, everywhere, "head")  # what is wrong in the section is named as such
     here = expect_mapping(own.pop("head", {}), f"models.{name}.head")
-    if params.families[name] == "vit" and here:
+    if params.families[name] == "vit" and build(Head, here, f"models.{name}.head") != Head():
         raise InputError(f"params.yaml: models.{name}.head: a ViT reads its class token; a head belongs to a CNN")
     if params.families[name] == "cnn":
         own["head"] = {**everywhere, **here}
