@@ -17,12 +17,11 @@ from stages.runtime.command import run_stage
 from stages.runtime.convert import reject_unknown
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Runtime
-from stages.scoring.settings import Score
 from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
-SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Score, Draw, Perturb, Rank, Time, Runtime)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Rank, Time, Runtime)
 OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
 
 
@@ -39,8 +38,9 @@ def refuse_wrong(params: Params) -> None:
     from stages.explainers.methods import Explain, refuse_methods
     from stages.metrics.table import METRICS
     from stages.models.registry import find_architecture
+    from stages.scoring.settings import Score
 
-    sections = (*SECTIONS, Explain)
+    sections = (*SECTIONS, Explain, Score)
     reject_unknown(params.content, [*OTHERS, *(kind.__name__.lower() for kind in sections)], "")
     params.task  # noqa: B018
     for kind in sections:
