@@ -18,7 +18,8 @@ UNDECLARED = {  # verb -> what it may open besides, as a regular expression
     # `dvc plots show` looks where it is; dvc.yaml, which says what is drawn how, can be no dependency
     "report": r"dvc\.(yaml|lock)|\.dvc/config|\.dvcignore|(\.dvc/)?\.gitignore|.*/",
 }
-UNOPENED = {  # verb -> what it reads only where something is searched for or `tuned`
+UNOPENED = {  # verb -> what it reads only where something is searched for or `tuned`, or waits for
+    "download": r"data/check\.json",  # params.yaml is checked before anything is made
     "tune": r"data/.*|stages/.*",
     "adopt": r"metrics/tune/.*",
     "train": r"data/tuned/.*",

@@ -33,6 +33,12 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None) -> 
 
     Raises:
         InputError: the target is not one of the classes, or an image or a weight is not finite.
+
+    >>> import torch
+    >>> from stages.models.vit import RolloutClassifier
+    >>> model = RolloutClassifier("test_vit", 64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> bool((explain(model, torch.rand(2, 3, 64, 64)).heatmaps >= 0).all())
+    True
     """
     return in_small_batches(partial(_explain, model), model, images, target)
 

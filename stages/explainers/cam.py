@@ -18,6 +18,11 @@ def explain(model: CamClassifier, images: Tensor, target: Target = None) -> Outp
 
     Args:
         target: see `stages.models.outputs.select_score`; the map of good is minus the map of defective.
+
+    >>> from stages.models.cnn import CamClassifier
+    >>> model = CamClassifier("test_efficientnet", 16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> explain(model, torch.rand(2, 3, 64, 96)).heatmaps.shape
+    torch.Size([2, 1, 4, 6])
     """
     logits, maps = model(images, explain=True)
     targets = target_classes(logits, target)

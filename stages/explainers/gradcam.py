@@ -56,6 +56,11 @@ def explain(
 
     Raises:
         InputError: the CNN has no features of this stride, or a ViT is given one.
+
+    >>> from stages.models.cnn import CamClassifier
+    >>> model = CamClassifier("test_efficientnet", 16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> bool((explain(model, torch.rand(2, 3, 64, 96)).heatmaps >= 0).all())
+    True
     """
     with torch.inference_mode(False), torch.enable_grad(), without_parameter_gradients(model):
         if isinstance(model, CamClassifier):

@@ -35,6 +35,12 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None, nor
 
     Raises:
         InputError: the target is not one of the classes, or an image or a weight is not finite.
+
+    >>> import torch
+    >>> from stages.models.vit import RolloutClassifier
+    >>> model = RolloutClassifier("test_vit", 64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> explain(model, torch.rand(2, 3, 64, 64)).heatmaps.shape
+    torch.Size([2, 1, 4, 4])
     """
     return in_small_batches(partial(_explain, model, normalise), model, images, target)
 

@@ -62,6 +62,11 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None) -> 
     Raises:
         InputError: the blocks have another MLP, the target is not one of the classes, or an image or a weight is not
             finite.
+
+    >>> from stages.models.vit import RolloutClassifier
+    >>> model = RolloutClassifier("test_vit", 64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> bool((explain(model, torch.rand(2, 3, 64, 64)).heatmaps >= 0).all())
+    True
     """
     if type(model.backbone.blocks[0].mlp) is not Mlp:
         name = type(model.backbone.blocks[0].mlp).__name__

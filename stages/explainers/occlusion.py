@@ -73,6 +73,11 @@ def explain(
 
     Raises:
         InputError: window_px is no multiple of stride_px or larger than the image, or a fill is unknown.
+
+    >>> from stages.models.cnn import CamClassifier
+    >>> model = CamClassifier("test_efficientnet", 16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> explain(model, torch.rand(2, 3, 64, 64), window_px=32, stride_px=16).heatmaps.shape
+    torch.Size([2, 1, 4, 4])
     """
     size = images.shape[2:]
     refuse_window(window_px, stride_px, min(size))

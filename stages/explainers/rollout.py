@@ -32,6 +32,13 @@ def explain(
 
     Raises:
         InputError: the target is not one of the classes, or an image or a weight is not finite.
+
+    >>> import torch
+    >>> from stages.models.vit import RolloutClassifier
+    >>> model = RolloutClassifier("test_vit", 64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).eval()
+    >>> from stages.models.rollout import settings_grid
+    >>> explain(model, torch.rand(2, 3, 64, 64), settings=settings_grid(("min", "mean"), (0.0, 0.5))).heatmaps.shape
+    torch.Size([2, 4, 4, 4])
     """
     outputs = in_small_batches(lambda some, _: model(some, settings, normalise), model, images, target)
     target_classes(outputs.logits, target)
