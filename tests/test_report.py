@@ -13,8 +13,8 @@ import pytest
 import stages.report as stage
 from stages.datasets.settings import Dataset
 from stages.models.settings import Model
+from stages.ranking.outputs import LATENCY_COLUMNS, RANK_COLUMNS, TRUTHS_COLUMNS
 from stages.ranking.score_tables import COLUMNS
-from stages.ranking.standing import LATENCY_COLUMNS, RANK_COLUMNS, TRUTHS_COLUMNS
 from stages.records.files import write_json
 from stages.records.paths import REPORT, plot_file
 from stages.runtime.errors import InputError

@@ -7,6 +7,7 @@ CHECKED = Path("data/check.json")  # says that params.yaml was checked
 TILE_METRICS = Path("metrics/tile.json")
 SPLIT_METRICS = Path("metrics/split.json")
 RANK_METRICS = Path("metrics/rank.json")
+RANKING = Path("data/ranking/ranking.json")  # the record that the report is made from
 CARD_PLOT = Path("plots/card.png")
 RANK_PLOT = Path("plots/rank.csv")
 TRUTHS_PLOT = Path("plots/truths.csv")
