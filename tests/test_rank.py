@@ -14,8 +14,18 @@ from stages.metrics.clusters import ratio_parts
 from stages.metrics.intervals import Jackknife, shares_of
 from stages.metrics.table import METRICS
 from stages.models.settings import Model
+from stages.ranking.record import Estimate, read_ranking
 from stages.ranking.settings import Rank
-from stages.records.files import write_json
+from stages.records.files import rounded, write_json
+from stages.records.paths import (
+    LATENCY_PLOT,
+    RANK_METRICS,
+    RANK_PLOT,
+    TRUTHS_PLOT,
+    metrics_file,
+    perturb_file,
+    scores_folder,
+)
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from tests.parameters import but
@@ -36,7 +46,7 @@ def with_rank(params, **changes):
 
 
 def ranking():
-    return json.loads(stage.RANK_METRICS.read_text())
+    return json.loads(RANK_METRICS.read_text())
 
 
 def lines(path):
@@ -45,7 +55,7 @@ def lines(path):
 
 
 def rank_line(model, metric):
-    return next(row for row in lines(stage.RANK_PLOT) if (row["model"], row["metric"]) == (model, metric))
+    return next(row for row in lines(RANK_PLOT) if (row["model"], row["metric"]) == (model, metric))
 
 
 def test_ranks_verdict_and_plots(params):
@@ -80,7 +90,7 @@ def test_ranks_verdict_and_plots(params):
     )
     assert f"] (clusters: {BOARDS}); undefined values, ranked last: 1; gain over random" in line
 
-    assert len(lines(stage.RANK_PLOT)) == 5 * 3
+    assert len(lines(RANK_PLOT)) == 5 * 3
     first = rank_line("down", "f1")
     assert (first["family"], first["rank"], first["value"], first["between_seeds"]) == ("cnn", "1", "0.5", "")
     assert float(first["low"]) < 0.5 < float(first["high"]) and first["clusters"] == str(BOARDS)
@@ -88,7 +98,7 @@ def test_ranks_verdict_and_plots(params):
     assert (average["rank"], average["low"], average["high"], average["value"]) == ("1.0", "1.0", "1.0", "")
     undefined = rank_line("deit_fmin", "pointing_game")
     assert (undefined["value"], undefined["low"], undefined["clusters"]) == ("", "", "0")
-    truths = lines(stage.TRUTHS_PLOT)
+    truths = lines(TRUTHS_PLOT)
     assert len(truths) == 5 * 2 and {row["clusters"] for row in truths} == {"0", str(BOARDS)}
 
 
@@ -99,7 +109,7 @@ def test_intervals_are_of_the_clusters_that_params_name(params, cluster, names):
     for model in ("full", "down", "deit"):
         row = "rollout_mean" if model == "deit" else "cam"
         write_model(model, {row: tiles(hits, 4)}, "vit" if model == "deit" else "cnn")
-        path = stage.scores_folder(model) / "index.parquet"
+        path = scores_folder(model) / "index.parquet"
         pd.read_parquet(path).assign(source=TILES).to_parquet(path)  # each tile an image of its own
     stage.rank(with_rank(params, cluster=cluster))
     parts = ratio_parts(names, hits, np.ones(12))
@@ -120,7 +130,21 @@ def test_few_clusters_name_no_winner(params, count, better):
         assert (down[name] is None) == (count < 5)
     assert ("too few to name the better one: below 5" in line) == (count < 5)
     assert ("no interval" in line) == (count == 1)
-    assert {row["told_apart"] for row in lines(stage.LATENCY_PLOT)} >= ({"too few"} if count < 5 else {"yes"})
+    assert {row["told_apart"] for row in lines(LATENCY_PLOT)} >= ({"too few"} if count < 5 else {"yes"})
+
+
+def test_the_record_has_every_digit_of_what_the_plots_round(params):
+    write_all(truths=("boxes", "exact"))
+    line = stage.rank(params)
+    record = read_ranking()
+    assert line.startswith(f"rank by boxes: {record.sentence}; gain over random")
+    assert (record.truth, record.metrics, record.truths) == ("boxes", ("f1", "pointing_game"), ["boxes", "exact"])
+    full, down = record.against("boxes")[:2]
+    assert (full.scores["f1"].value, full.behind.value) == (pooled_f1(4), 0.5 - pooled_f1(4))
+    for standing, row in zip(record.standings, lines(LATENCY_PLOT), strict=True):
+        assert row["truth"] == standing.truth and row["model"] == standing.explanation.name
+        assert row["low"] == f"{rounded(standing.scores['f1'].low)}"
+    assert down.average_rank == Estimate(1.0, 1.0, 1.0, BOARDS)
 
 
 def test_both_truths_stand_side_by_side(params):
@@ -128,7 +152,7 @@ def test_both_truths_stand_side_by_side(params):
     line = stage.rank(with_rank(params, truth="exact"))
     assert line.startswith("rank by exact: ")
     assert "down - deit_fmean against boxes: " in line and "down - deit_fmean against exact: " in line
-    assert {row["truth"] for row in lines(stage.TRUTHS_PLOT)} == {"boxes", "exact"}
+    assert {row["truth"] for row in lines(TRUTHS_PLOT)} == {"boxes", "exact"}
 
 
 def test_every_method_of_every_model_where_wanted(params):
@@ -181,7 +205,7 @@ def test_best_is_by_average_rank_everywhere(params):
     write_model("down", rows(cam=tiles([1], 5)), "cnn")
     write_model("deit", rows(rollout_min=tiles([0], 4), rollout_max=tiles([1, 0, 0, 0], 3)), "vit")
     stage.rank(with_rank(params, metrics=("f1", *near)))
-    verdict, standing = ranking()["verdict"], lines(stage.LATENCY_PLOT)
+    verdict, standing = ranking()["verdict"], lines(LATENCY_PLOT)
     assert (verdict["best"], verdict["best_cnn"], verdict["best_vit"]) == ("down", "down", "deit_fmax")
     assert [row["model"] for row in sorted(standing, key=lambda row: row["place"])] == [
         *("down", "full", "deit_fmax", "deit_fmin")
@@ -208,7 +232,7 @@ def test_seeds_are_averaged_and_their_spread_is_told(params):
     assert (float(row["value"]), float(row["between_seeds"])) == (0.5, pytest.approx(math.sqrt(0.5), abs=1e-5))
     faithful = ranking()["faithfulness"]["deletion_mean"]
     assert faithful["cnn_value"] == pytest.approx((0.1 + (0.1 + 0.3) / 2) / 2)  # of each model the mean of its seeds
-    standing = next(row for row in lines(stage.LATENCY_PLOT) if row["model"] == "down")
+    standing = next(row for row in lines(LATENCY_PLOT) if row["model"] == "down")
     assert (standing["seeds"], standing["beats_controls"], standing["latency_ms"]) == ("2", "1", "16.0")
     with pytest.raises(InputError, match=r"data/scores/again: has no gradcam, which down has; explain it again"):
         stage.rank(with_rank(seeds(params), methods="all"))
@@ -222,9 +246,9 @@ def test_each_row_has_the_time_of_its_own_setting(params):
         "deit_fmean": 11.0,
         "deit_fmax": 14.0,
     }
-    times = json.loads(stage.metrics_file("time", "deit").read_text())
+    times = json.loads(metrics_file("time", "deit").read_text())
     times["deit"]["settings"]["rollout"]["max"] = {"0": {"median_ms": 9.0}}  # of another discard ratio
-    write_json(stage.metrics_file("time", "deit"), times)
+    write_json(metrics_file("time", "deit"), times)
     with pytest.raises(
         InputError, match=r"time/deit.json: nothing measured of rollout, fusion max, discard 0.5 .*run the time stage"
     ):
@@ -242,7 +266,7 @@ def test_the_pareto_front(params):
 def test_quality_against_time(params):
     write_all(truths=("boxes", "exact"))
     stage.rank(params)
-    rows = [row for row in lines(stage.LATENCY_PLOT) if row["truth"] == "boxes"]
+    rows = [row for row in lines(LATENCY_PLOT) if row["truth"] == "boxes"]
     assert [row["model"] for row in rows] == ["full", "down", "deit_fmin", "deit_fmean", "deit_fmax"]
     assert [row["place"] for row in rows] == ["2", "1", "5", "3", "4"]
     front = {row["model"] for row in rows if row["on_front"] == "1"}
@@ -254,7 +278,7 @@ def test_quality_against_time(params):
     assert float(full["value"]) == pytest.approx(pooled_f1(4), abs=1e-5)
     assert float(full["behind"]) == pytest.approx(0.5 - pooled_f1(4), abs=2e-5)
     assert (rows[1]["behind"], rows[1]["behind_low"], rows[1]["told_apart"]) == ("0.0", "0.0", "")
-    assert len(lines(stage.LATENCY_PLOT)) == 2 * len(rows)
+    assert len(lines(LATENCY_PLOT)) == 2 * len(rows)
 
 
 def test_faithfulness_of_the_families_and_flips_with_the_fill(params):
@@ -265,18 +289,18 @@ def test_faithfulness_of_the_families_and_flips_with_the_fill(params):
     own = faithful["deletion_mean"]
     assert (own["cnn_value"], own["vit_value"]) == pytest.approx((0.1, 0.2))
     assert faithful["fill_flips_order"] == {"deletion": "undecided", "insertion": "undecided"}  # boards agree exactly
-    table = pd.read_parquet(stage.perturb_file("deit"))
+    table = pd.read_parquet(perturb_file("deit"))
     blur = (table["fill"] == "blur").to_numpy()
     unlike = np.tile(0.01 * WOBBLE, 2)[::-1]
     table["deletion"] = np.where(blur, 0.7, 0.3) + unlike
     table["insertion"] = 0.7 + unlike
-    table.to_parquet(stage.perturb_file("deit"))
+    table.to_parquet(perturb_file("deit"))
     line = stage.rank(params)
     faithful = ranking()["faithfulness"]
     assert [faithful[f"deletion_{fill}"]["better"] for fill in ("mean", "blur")] == ["vit", "cnn"]
     assert faithful["fill_flips_order"] == {"deletion": "yes", "insertion": "no"}
     assert line.endswith("the fill flips it: deletion yes, insertion no")
-    table.iloc[1:].to_parquet(stage.perturb_file("deit"))
+    table.iloc[1:].to_parquet(perturb_file("deit"))
     with pytest.raises(InputError, match=r"data/perturb/deit.parquet: other tiles than the other models'"):
         stage.rank(params)
 
@@ -298,5 +322,6 @@ def test_a_data_set_with_labels_only_has_nothing_to_rank_but_faithfulness(params
     assert "no annotated area" in line and "gain over random" in line
     assert ranking()["cnn"] == {}
     assert ranking()["faithfulness"]["deletion_mean"]["vit_value"] == pytest.approx(0.2)
-    assert stage.RANK_PLOT.read_text() == "family,model,metric,rank,value,low,high,clusters,between_seeds\n"
-    assert lines(stage.TRUTHS_PLOT) == lines(stage.LATENCY_PLOT) == []
+    assert RANK_PLOT.read_text() == "family,model,metric,rank,value,low,high,clusters,between_seeds\n"
+    assert lines(TRUTHS_PLOT) == lines(LATENCY_PLOT) == []
+    assert read_ranking().standings == () and "no annotated area" in read_ranking().sentence

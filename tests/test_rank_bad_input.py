@@ -9,6 +9,7 @@ from stages import rank as stage
 from stages.models.settings import Model
 from stages.ranking.settings import Rank
 from stages.records.files import write_json
+from stages.records.paths import RANK_METRICS, metrics_file, perturb_file, scores_folder
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
 from tests.parameters import but
@@ -35,11 +36,11 @@ def test_bad_input_is_named(params):
         stage.rank(with_rank(params, metrics=("f1", "dice")))
     with pytest.raises(InputError, match=r"rank.truth is 'exact', but .*full has only boxes; use -S rank.truth=boxes"):
         stage.rank(with_rank(params, truth="exact"))
-    stage.perturb_file("down").unlink()
+    perturb_file("down").unlink()
     with pytest.raises(InputError, match=r"data/perturb/down.parquet: missing; run the perturb stage"):
         stage.rank(params)
     write_all()
-    write_json(stage.metrics_file("time", "full"), {"other": {}})
+    write_json(metrics_file("time", "full"), {"other": {}})
     with pytest.raises(InputError, match=r"time/full.json: nothing measured of cam"):
         stage.rank(params)
     write_all()
@@ -48,8 +49,8 @@ def test_bad_input_is_named(params):
         InputError, match=r"data/scores/down: scored on 6 tiles against boxes, but data/scores/full on 12"
     ):
         stage.rank(params)
-    table = pd.read_parquet(stage.scores_folder("down") / "tiles.parquet")
-    table[1:].to_parquet(stage.scores_folder("down") / "tiles.parquet")
+    table = pd.read_parquet(scores_folder("down") / "tiles.parquet")
+    table[1:].to_parquet(scores_folder("down") / "tiles.parquet")
     with pytest.raises(InputError, match=r"data/scores/down: cam against boxes has other tiles than index.parquet"):
         stage.rank(params)
-    assert not stage.RANK_METRICS.exists()
+    assert not RANK_METRICS.exists()

@@ -72,7 +72,7 @@ def append(file: Path, text: str = "\n") -> None:
         ("stages/scoring/choice.py", of_models("score", "draw", "perturb") | LAST),
         ("stages/metrics/table.py", of_models(*AFTER_EXPLAIN) | LAST),
         ("stages/faithfulness/settings.py", of_models("perturb") | LAST),
-        ("stages/ranking/ranks.py", LAST),
+        ("stages/ranking/average_ranks.py", LAST),
         ("stages/heatmaps/maps.py", of_models("explain", *AFTER_EXPLAIN) | LAST),
         ("stages/training/search.py", of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | LAST),
     ],

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from stages import score as stage
-from stages.metrics.clusters import cluster_parts
 from stages.metrics.controls import CONTROLS
 from stages.metrics.table import METRICS, SCORES, PixelHistograms, metrics_of
+from stages.ranking.cluster_scores import cluster_parts
 from stages.runtime.params import read_params
 from stages.scores.scores import open_scores
 from stages.scoring import tables

@@ -5,7 +5,6 @@ stages that go on from a ranking read this file.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +111,7 @@ def read_ranking(path: Path = RANKING) -> Ranking:
         raise InputError(f"{path}: not as rank writes it ({error!r}); run the rank stage again") from None
 
 
-def _standing(fields: Mapping[str, Any], metrics: tuple[str, ...]) -> Standing:
+def _standing(fields: dict[str, Any], metrics: tuple[str, ...]) -> Standing:
     """Return a standing as it was before it was written: JSON has its keys sorted, lists for tuples, null for NaN."""
     explanation = fields["explanation"]
     restored = {
@@ -126,7 +125,7 @@ def _standing(fields: Mapping[str, Any], metrics: tuple[str, ...]) -> Standing:
     return Standing(**fields | restored)
 
 
-def _estimate(fields: Mapping[str, Any]) -> Estimate:
+def _estimate(fields: dict[str, Any]) -> Estimate:
     return Estimate(**{name: _number(value) for name, value in fields.items()})
 
 

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
+from stages.ranking.average_ranks import average_ranks, metric_ranks
 from stages.runtime.errors import InputError
 
 NAME, AVERAGE, FAMILY = "Model", "Average rank", "Family"
@@ -60,13 +63,22 @@ def read_score_table(path: Path) -> dict[str, Table]:
     return families
 
 
-def rank_table_text(ranks: Mapping[str, Mapping[str, int]], averages: Mapping[str, float]) -> str:
-    """Return ranks as CSV in the columns of table 3.5; averages with two decimals, as printed there."""
+def rank_table(path: Path) -> str:
+    """Rank the rows of a table of scores within their families.
+
+    Returns:
+        Ranks as CSV in the columns of table 3.5; averages with two decimals, as printed there.
+
+    Raises:
+        InputError: as `read_score_table`.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*_headings(), AVERAGE))
-    for name, own in ranks.items():
-        writer.writerow((name, *(own[metric] for metric in COLUMNS), f"{round(averages[name], 2):g}"))
+    for table in filter(None, read_score_table(path).values()):
+        values = np.array([list(scores.values()) for scores in table.values()])
+        for name, ranks, average in zip(table, metric_ranks(values), average_ranks(values), strict=True):
+            writer.writerow((name, *ranks, f"{round(average, 2):g}"))
     return text.getvalue().rstrip("\n")
 
 

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from stages import rank as stage
-from stages.ranking.score_tables import COLUMNS, read_score_table
+from stages.ranking.score_tables import COLUMNS, rank_table, read_score_table
 from stages.runtime.errors import InputError
 from tests.dependencies import REPOSITORY
 
@@ -39,7 +38,7 @@ def rows_of(text):
 @pytest.mark.parametrize(("scores", "ranks"), [("3_4", "3_5"), ("3_6", "3_7")])
 def test_the_thesis_scores_give_its_printed_ranks_but_for_the_misprints(scores, ranks):
     printed = rows_of((RANKS / f"table_{ranks}.csv").read_text(encoding="utf-8"))
-    ours = rows_of(stage.rank_table(SCORES / f"thesis_table_{scores}.csv"))
+    ours = rows_of(rank_table(SCORES / f"thesis_table_{scores}.csv"))
     assert list(ours[0]) == list(printed[0])
     assert [row["Model"] for row in ours] == [row["Model"] for row in printed]
     wrong = {}
@@ -57,7 +56,7 @@ def test_the_command_prints_the_ranks_and_nothing_else():
     command = [sys.executable, "-m", "stages.rank", "--table", str(SCORES / "thesis_table_3_6.csv")]
     done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == stage.rank_table(SCORES / "thesis_table_3_6.csv") + "\n"
+    assert done.stdout == rank_table(SCORES / "thesis_table_3_6.csv") + "\n"
     command[-1] = "no/such.csv"
     done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: no/such.csv: missing\n")

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.ranking.ranks import (
-    best_rows,
+from stages.ranking.average_ranks import (
+    are_best,
+    average_ranks,
+    best_first,
     competition_ranks,
     improvement_percent,
-    in_one_order,
-    rank_family,
+    merged_order,
+    metric_ranks,
 )
 
 METRICS = ("f1", "precision", "jaccard", "accuracy", "recall", "pointing_game")
@@ -65,34 +67,43 @@ MISPRINTED = {
 
 
 def family(printed):
-    return {name: dict(zip(METRICS, scores, strict=True)) for name, (scores, _, _) in printed.items()}
+    """Return names and values (n, K) of a printed table."""
+    return list(printed), np.array([scores for scores, _, _ in printed.values()])
 
 
 @pytest.mark.parametrize(("dataset", "tables"), [("PCB", PCB), ("GID", GID)])
 @pytest.mark.parametrize("kind", ["cnn", "vit"])
 def test_ranks_are_those_of_the_thesis(dataset, tables, kind):
     misprinted = MISPRINTED[dataset]
-    for row in rank_family(family(tables[kind]), METRICS):
-        _, printed, printed_average = tables[kind][row.name]
+    names, values = family(tables[kind])
+    for name, ranks, average in zip(names, metric_ranks(values), average_ranks(values), strict=True):
+        _, printed, printed_average = tables[kind][name]
         expected = dict(zip(METRICS, printed, strict=True))
-        wrong = {metric: place for (name, metric), place in misprinted.items() if name == row.name}
-        assert row.ranks == expected | wrong
+        wrong = {metric: place for (row, metric), place in misprinted.items() if row == name}
+        assert dict(zip(METRICS, ranks, strict=True)) == expected | wrong
         assert all(expected[metric] != place for metric, place in wrong.items())
         # printed as 3.3 where it is 3.33
         shift = sum(place - expected[metric] for metric, place in wrong.items()) / len(METRICS)
-        assert row.average_rank == pytest.approx(printed_average + shift, abs=0.04)
+        assert average == pytest.approx(printed_average + shift, abs=0.04)
+
+
+def best_of(printed):
+    """Return name and metric -> value of the best."""
+    names, values = family(printed)
+    first = best_first(values)[0]
+    return names[first], dict(zip(METRICS, values[first], strict=True))
 
 
 def test_best_models_and_improvement_are_those_of_the_thesis():
-    cnn, vit = (rank_family(family(PCB[kind]), METRICS)[0] for kind in ("cnn", "vit"))
-    assert (cnn.name, vit.name) == ("EfficientNetV2_s_d", "ViT_fmax")
-    change = improvement_percent(cnn.values, vit.values, METRICS)
+    (cnn, cnn_values), (vit, vit_values) = (best_of(PCB[kind]) for kind in ("cnn", "vit"))
+    assert (cnn, vit) == ("EfficientNetV2_s_d", "ViT_fmax")
+    change = improvement_percent(cnn_values, vit_values)
     printed = {"f1": 6.61, "precision": 18.23, "jaccard": 9.14, "accuracy": 0.05, "recall": 1.46, "pointing_game": 6.55}
     assert {metric: round(value, 2) for metric, value in change.items()} == pytest.approx(printed, abs=0.011)
 
-    cnn, vit = (rank_family(family(GID[kind]), METRICS)[0] for kind in ("cnn", "vit"))
-    assert (cnn.name, vit.name) == ("MobileNetV3_large", "DeiT_fmin")
-    change = improvement_percent(cnn.values, vit.values, METRICS)
+    (cnn, cnn_values), (vit, vit_values) = (best_of(GID[kind]) for kind in ("cnn", "vit"))
+    assert (cnn, vit) == ("MobileNetV3_large", "DeiT_fmin")
+    change = improvement_percent(cnn_values, vit_values)
     assert change["recall"] == pytest.approx(48.33, abs=0.04)  # printed 48.33, the printed scores give 48.30
     assert change["precision"] < 0
 
@@ -112,47 +123,49 @@ def test_ranks_depend_on_order_only(values):
         assert place == 1 + sum(other > value for other in values)
 
 
-def test_undefined_values_are_counted():
-    first, second = rank_family(
-        {"a": {"f1": math.nan, "recall": 0.5}, "b": {"f1": 0.1, "recall": 0.5}}, ("f1", "recall")
-    )
-    assert (first.name, first.ranks, first.undefined) == ("b", {"f1": 1, "recall": 1}, 0)
-    assert (second.name, second.ranks, second.undefined) == ("a", {"f1": 2, "recall": 1}, 1)
-
-
 def test_equal_averages_are_decided_by_the_metric_named_first():
-    table = {"a": {"f1": 0.1, "recall": 0.9}, "b": {"f1": 0.9, "recall": 0.1}}
-    assert [row.name for row in rank_family(table, ("f1", "recall"))] == ["b", "a"]
-    assert [row.name for row in rank_family(table, ("recall", "f1"))] == ["a", "b"]
+    values = np.array([[0.1, 0.9], [0.9, 0.1]])
+    assert best_first(values) == [1, 0]
+    assert best_first(values[:, ::-1]) == [0, 1]
 
 
-def test_a_family_of_one_and_of_none():
-    (row,) = rank_family({"only": {"f1": 0.2}}, ("f1",))
-    assert (row.ranks, row.average_rank) == ({"f1": 1}, 1.0)
-    assert rank_family({}, ("f1",)) == []
+def test_an_undefined_value_ranks_last_and_those_that_tie_in_all_stay_as_given():
+    values = np.array([[math.nan, 0.5], [0.1, 0.5], [0.1, 0.5]])
+    assert metric_ranks(values).tolist() == [[3, 1], [1, 1], [1, 1]]
+    assert best_first(values) == [1, 2, 0]
+    assert are_best(values).tolist() == [False, True, True]
+
+
+def test_a_family_of_one():
+    assert metric_ranks(np.array([[0.2]])).tolist() == [[1]]
+    assert best_first(np.array([[0.2]])) == [0]
 
 
 def test_improvement_over_nothing_is_undefined():
-    assert math.isnan(improvement_percent({"f1": 0.5}, {"f1": 0.0}, ("f1",))["f1"])
-    assert math.isnan(improvement_percent({"f1": math.nan}, {"f1": 0.5}, ("f1",))["f1"])
+    assert math.isnan(improvement_percent({"f1": 0.5}, {"f1": 0.0})["f1"])
+    assert math.isnan(improvement_percent({"f1": math.nan}, {"f1": 0.5})["f1"])
 
 
-def test_the_best_row_of_resamples_is_the_first_of_the_family():
+def test_the_best_of_resamples_is_the_first_of_the_family():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 3, (60, 4, 3)) / 2  # many ties
     values[rng.random(values.shape) < 0.1] = math.nan
-    for own, best in zip(values, best_rows(values), strict=True):
-        table = {str(row): dict(zip("abc", scores, strict=True)) for row, scores in enumerate(own)}
-        first = rank_family(table, "abc")[0]
-        same = [row.name for row in rank_family(table, "abc") if row.ranks == first.ranks]
-        assert [str(row) for row in np.flatnonzero(best)] == same
+    for resample, best in zip(values, are_best(values), strict=True):
+        ranks, first = metric_ranks(resample), best_first(resample)[0]
+        assert best.tolist() == (ranks == ranks[first]).all(axis=1).tolist()
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_the_order_is_by_average_then_by_the_metrics_in_turn(values):
+    """Held against a rule in plain words: `sorted` with the average rank and then the ranks as its key."""
+    ranks = [[1 + sum(other[k] > own[k] for other in values) for k in range(3)] for own in values]
+    expected = sorted(range(len(values)), key=lambda row: (sum(ranks[row]) / 3, *ranks[row]))
+    assert best_first(np.array(values, float)) == expected
 
 
 def test_families_in_one_order_keep_their_own():
-    cnn = {"a": {"f": 0.9, "p": 0.2}, "b": {"f": 0.5, "p": 0.1}}
-    vit = {"c": {"f": 0.8, "p": 0.8}, "d": {"f": 0.6, "p": 0.15}}
-    families = [rank_family(own, ("f", "p")) for own in (cnn, vit)]
-    # a and c win one each: the first metric decides; then c beats b in both, and so does d
-    assert in_one_order(families, ("f", "p")) == ["a", "c", "d", "b"]
-    assert in_one_order(families, ("p", "f")) == ["c", "a", "d", "b"]
-    assert in_one_order([families[0], []], ("f", "p")) == ["a", "b"]
+    a, b, c, d = range(4)
+    values = np.array([[0.9, 0.2], [0.5, 0.1], [0.8, 0.8], [0.6, 0.15]])
+    # of the heads a and c each wins one metric: the first decides; then c beats b in both, and so does d
+    assert merged_order(values, [[a, b], [c, d]]) == [a, c, d, b]
+    assert merged_order(values[:, ::-1], [[a, b], [c, d]]) == [c, a, d, b]
