@@ -1,33 +1,26 @@
 """Stage `split`: assign tiles to train, validation and test."""
 
-from functools import partial
-
-from stages.records.files import new_file, write_json
+from stages.records.files import write_json
 from stages.records.paths import SPLIT_METRICS, split_file, tiles_folder
-from stages.records.shards import INDEX_FILE
-from stages.records.tiles import open_tiles, read_table
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
-from stages.tiling.leakage import leakage_of_modes
-from stages.tiling.settings import Split
-from stages.tiling.splits import describe_duplicates, describe_split, has_official, split_tiles
 
 
 def split(params: Params) -> str:
     """Write data/splits/<name>.parquet and metrics/split.json, and return one line of what was done."""
+    from stages.records.tables import write_table
+    from stages.records.tiles import SPLIT_COLUMNS, open_tiles
+    from stages.tiling.leakage import leakage_of_ways
+    from stages.tiling.settings import Split
+    from stages.tiling.split_words import split_in_words
+    from stages.tiling.splits import split_tiles
+
     name, rule = params.dataset_name, params.read(Split)
-    index = read_table(tiles_folder(name) / INDEX_FILE, "tile")
-    table = split_tiles(index, rule, params.task)
-    with new_file(split_file(name)) as temporary:
-        table.to_parquet(temporary, index=False)
-    tiles = open_tiles(tiles_folder(name), split_file(name))
-    other_ways = partial(split_tiles, index, task=params.task)
-    write_json(SPLIT_METRICS, {name: leakage_of_modes(tiles, table, rule, other_ways)})
-    how = f"by {rule.by}" + (" (official)" if rule.official and has_official(index) else "")
-    duplicates = describe_duplicates(index, rule)
-    if rule.official and not has_official(index) and (parts := sorted({*index["official"]} - {""})):
-        how += f" (the publisher's {', '.join(parts)} do not count, since only train and test together do)"
-    return f"split: {name} {how}: {describe_split(index, table)}" + (f"; {duplicates}" if duplicates else "")
+    tiles = open_tiles(tiles_folder(name))
+    table = split_tiles(tiles.index, rule, params.task)
+    write_table(split_file(name), table, SPLIT_COLUMNS)
+    write_json(SPLIT_METRICS, {name: leakage_of_ways(tiles, table, rule, params.task)})
+    return f"split: {name} {split_in_words(tiles.index, table, rule)}"
 
 
 if __name__ == "__main__":

@@ -3,23 +3,25 @@
 import os
 import time
 
-from stages.datasets.bad_files import BadFiles
-from stages.datasets.settings import Dataset
-from stages.datasets.sources import find_root, find_source
-from stages.datasets.templates import MASKS, attach_masks
-from stages.datasets.unused import counted, find_unused, in_words
-from stages.records.files import new_folder, write_json
+from stages.records.files import write_json
+from stages.records.folders import new_folder
 from stages.records.paths import TILE_METRICS, raw_folder, tiles_folder
-from stages.records.tiles import open_tiles
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params, Runtime
-from stages.tiling.counts import count_tiles
-from stages.tiling.cutting import make_tiles
-from stages.tiling.settings import Tile
 
 
 def tile(params: Params) -> str:
     """Write data/tiles/<name> and metrics/tile.json, and return one line of what was done."""
+    from stages.datasets.bad_files import BadFiles
+    from stages.datasets.settings import Dataset
+    from stages.datasets.sources import find_root, find_source
+    from stages.datasets.templates import MASKS, attach_masks
+    from stages.datasets.unused import counted, find_unused
+    from stages.records.tiles import open_tiles
+    from stages.tiling.counts import count_tiles, counts_in_words
+    from stages.tiling.cutting import make_tiles
+    from stages.tiling.settings import Tile
+
     start = time.perf_counter()
     dataset, runtime = params.read(Dataset), params.read(Runtime)
     name = dataset.name
@@ -33,11 +35,7 @@ def tile(params: Params) -> str:
         index = make_tiles(images, params.read(Tile), folder, workers, runtime.cluster, bad_files, dataset)
     counts = count_tiles(index, open_tiles(tiles_folder(name)).truths, bad_files.skipped, bad_files.notes, unused)
     write_json(TILE_METRICS, {name: counts})
-    line = f"tile: {name}: {counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"
-    left_out = f", {len(bad_files.skipped)} bad images left out (see {TILE_METRICS})" if bad_files.skipped else ""
-    notes = "".join(f"; {count} images {note}" for note, count in counts["notes"].items())
-    not_used = f"; {in_words(unused)}" if unused else ""
-    return f"{line}{left_out}{notes}{not_used}, {time.perf_counter() - start:.1f} s"
+    return f"tile: {name}: {counts_in_words(counts)}, {time.perf_counter() - start:.1f} s"
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def write_tiles(params, truths=("boxes", "exact")) -> None:
             "tile_id": TILE_IDS,
             "source": "board.jpg",
             "group": "board",
+            "official": "",
+            "pixels_sha": "",
             "x": np.arange(8, dtype=np.int32),
             "y": np.zeros(8, np.int32),
             "width": np.full(8, PX, np.int32),

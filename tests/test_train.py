@@ -52,6 +52,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     ids = [f"board.jpg@{x},0" for x in range(TILES)]
     index = pd.DataFrame({"tile_id": ids, "source": "board.jpg", "group": "board", "annotation": "label"})
     index["label"] = ["defective", "good"] * (TILES // 2)
+    index["official"] = index["pixels_sha"] = ""
     index["defect_class"] = ["short", "good"] * (TILES // 2)
     for column in ("x", "y", "width", "height", "defect_px", "exact_px", "shard"):
         index[column] = np.zeros(TILES, np.int32)

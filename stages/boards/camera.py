@@ -1,4 +1,4 @@
-"""A painted board to a photograph: light, white balance, lens blur, sensor noise, JPEG."""
+"""A painted board to a photograph: light, white balance, lens blur, sensor noise."""
 
 import cv2
 import numpy as np
@@ -7,11 +7,19 @@ from stages.boards.style import Style
 
 
 def photograph(painted: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
-    """Return uint8 RGB (height, width, 3) of a painted board (3, height, width), pixel-aligned with it.
+    """Photograph a painted board.
 
     The direction of the light's gradient, exposure, white balance and noise differ a little from photo to photo;
     what is typical of one shoot comes from the style. Noise is shot noise, its standard deviation growing with the
     square root of the signal, part of it common to the three channels.
+
+    Args:
+        painted: (3, height, width) float32 RGB, 0..255.
+        style: of the design.
+        rng: source of chance.
+
+    Returns:
+        (height, width, 3) uint8 RGB, in which every pixel shows the one of the painting.
     """
     _, height, width = painted.shape
     gains = np.array(style.white_balance) * rng.uniform(0.985, 1.015, 3) * rng.uniform(0.96, 1.04)
@@ -25,8 +33,8 @@ def photograph(painted: np.ndarray, style: Style, rng: np.random.Generator) -> n
         np.maximum(signal, 0, out=signal)
         noise = rng.standard_normal((height, width), np.float32)
         noise += common
-        noise *= np.sqrt(signal * np.float32(1 / 128) + np.float32(0.1))
-        noise *= np.float32(0.71 * style.noise)
+        noise *= np.sqrt(signal * (1 / 128) + 0.1)
+        noise *= 0.71 * style.noise
         noise = cv2.GaussianBlur(noise, (3, 3), 0.45)  # demosaicing spreads it a little
         signal += noise
         photo[..., channel] = cv2.convertScaleAbs(np.maximum(signal, 0, out=signal))
@@ -38,11 +46,4 @@ def _light(height: int, width: int, style: Style, towards: float) -> np.ndarray:
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
     slope = np.float32(style.gradient * np.cos(towards)) * x + np.float32(style.gradient * np.sin(towards)) * y
-    return 1 - slope - np.float32(style.gradient) * (x * x + y * y)
-
-
-def encode_jpeg(photo: np.ndarray, quality: int) -> bytes:
-    """Return the JPEG file of an RGB photograph."""
-    done, content = cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert done
-    return content.tobytes()
+    return 1 - slope - style.gradient * (x * x + y * y)

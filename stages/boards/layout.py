@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.boards.parts import Ink, Pad, Part, Point, Trace, place_parts
+from stages.boards.parts import Ink, Pad, Part, Point, Trace, overlap, place_parts
 from stages.boards.routing import Router
 from stages.boards.style import Style, draw_style
 
@@ -25,42 +25,43 @@ class Design:
 
 
 def draw_design(seed: int, number: int, width: int, height: int, clutter: bool = True) -> Design:
-    """Draw design `number` (0, 1, ...) of the data set with this seed.
+    """Draw a design of the data set.
 
-    `clutter` adds what looks like a defect and is none: hatched and stippled pours, thieving dots, necks, open ends.
+    Args:
+        seed: of the data set.
+        number: of the design, from 0.
+        width: of its boards, in pixels.
+        height: of its boards, in pixels.
+        clutter: add what looks like a defect and is none: hatched and stippled pours, thieving dots, necks, open ends.
     """
     rng = np.random.default_rng([seed, 3, number])
-    style = draw_style(seed, number, clutter)
-    design = Design(style, width, height)
-    router = Router(style, width, height)
+    design = Design(draw_style(seed, number, clutter), width, height)
+    router = Router(design.style, width, height)
     for x, y in ((46, 46), (width - 46, 46), (46, height - 46), (width - 46, height - 46)):
         if rng.random() < 0.3:
-            _add_drill(design, router, float(x), float(y), float(rng.uniform(20, 30)))
-    parts = [p for p in place_parts(style, width, height, rng) if not _hits_drill(p, design)]
+            radius = float(rng.uniform(20, 30))
+            design.drills.append((float(x), float(y), radius))
+            router.add(Pad(x, y, "round", 2 * radius + 12, 2 * radius + 12))
+    parts = [part for part in place_parts(design.style, width, height, rng) if not _hits_drill(part, design)]
     for part in parts:
         design.pads += part.pads
         design.ink += part.ink
         for pad in part.pads:
-            router.add_pad(pad)
+            router.add(pad)
         for trace in part.traces:
             _add_trace(design, router, trace)
     _route_nets(design, router, parts, rng)
     return design
 
 
-def _add_drill(design: Design, router: Router, x: float, y: float, radius: float) -> None:
-    design.drills.append((x, y, radius))
-    router.add_pad(Pad(x, y, "round", 2 * radius + 12, 2 * radius + 12))
-
-
 def _hits_drill(part: Part, design: Design) -> bool:
-    x0, y0, x1, y1 = part.box()
-    return any(x0 - r - 16 < x < x1 + r + 16 and y0 - r - 16 < y < y1 + r + 16 for x, y, r in design.drills)
+    box = part.box()
+    return any(overlap(box, (x - r - 16, y - r - 16, x + r + 16, y + r + 16)) for x, y, r in design.drills)
 
 
 def _add_trace(design: Design, router: Router, trace: Trace) -> None:
     design.traces += _with_neck(trace) if design.style.clutter else [trace]
-    router.add_trace(trace)
+    router.add(trace)
 
 
 def _with_neck(trace: Trace) -> list[Trace]:
@@ -79,6 +80,7 @@ def _with_neck(trace: Trace) -> list[Trace]:
 
 
 def _route_nets(design: Design, router: Router, parts: list[Part], rng: np.random.Generator) -> None:
+    """Join most pins to a pin of another part; of those left, some to a trace, to nothing, or to the pour."""
     style = design.style
     open_pins = {id(pad): (pad, number) for number, part in enumerate(parts) if part.pins for pad in part.pads}
     order = [key for number in rng.permutation(len(parts)) for key in map(id, parts[number].pads) if key in open_pins]
@@ -89,19 +91,18 @@ def _route_nets(design: Design, router: Router, parts: list[Part], rng: np.rando
         fate = rng.random()
         if fate < 0.12:
             continue  # left for the pour, or not connected at all
-        width = _trace_width(style, rng)
+        width = style.power_px if rng.random() < 0.2 else style.signal_px(rng)
         others = [other for other, home in open_pins.values() if home != number]
         others.sort(key=lambda other: (other.x - pad.x) ** 2 + (other.y - pad.y) ** 2)
-        near = int(rng.integers(0, 3)) if fate < 0.8 else int(rng.integers(0, max(1, len(others))))
+        near = int(rng.integers(0, 3 if fate < 0.8 else max(1, len(others))))
         for goal in others[near : near + 2]:
-            trace = router.route((pad.x, pad.y), (goal.x, goal.y), width, (pad, goal))
+            trace = router.route(pad.centre, goal.centre, width, (pad, goal))
             if trace is not None:
                 _add_trace(design, router, trace)
                 design.joints += [(pad, trace.points[1]), (goal, trace.points[-2])]
                 del open_pins[key], open_pins[id(goal)]
                 break
-    left = [pad for pad, _ in open_pins.values()]
-    for pad in left:
+    for pad, _ in open_pins.values():
         fate = rng.random()
         if fate < 0.3:
             _route_to_trace(design, router, pad, rng)
@@ -109,12 +110,6 @@ def _route_nets(design: Design, router: Router, parts: list[Part], rng: np.rando
             _route_to_nowhere(design, router, pad, rng)
         elif style.pour != "none" and pad.bare:
             design.grounded.append(pad)
-
-
-def _trace_width(style: Style, rng: np.random.Generator) -> int:
-    if rng.random() < 0.2:
-        return style.power_px
-    return int(rng.integers(style.trace_px[0], style.trace_px[1] + 1))
 
 
 def _route_to_trace(design: Design, router: Router, pad: Pad, rng: np.random.Generator) -> None:
@@ -127,8 +122,7 @@ def _route_to_trace(design: Design, router: Router, pad: Pad, rng: np.random.Gen
     (x0, y0), (x1, y1) = target.points[index : index + 2]
     share, grid = rng.uniform(0.3, 0.7), design.style.grid_px
     goal = (round((x0 + share * (x1 - x0)) / grid) * grid, round((y0 + share * (y1 - y0)) / grid) * grid)
-    width = min(target.width, design.style.trace_px[1])
-    trace = router.route((pad.x, pad.y), goal, width, (pad, target))
+    trace = router.route(pad.centre, goal, min(target.width, design.style.trace_px[1]), (pad, target))
     if trace is not None and sum(np.hypot(*np.diff(trace.points, axis=0).T)) < 500:
         _add_trace(design, router, trace)
         design.joints.append((pad, trace.points[1]))
@@ -137,12 +131,11 @@ def _route_to_trace(design: Design, router: Router, pad: Pad, rng: np.random.Gen
 def _route_to_nowhere(design: Design, router: Router, pad: Pad, rng: np.random.Generator) -> None:
     """End a trace in a via or, rarely, in nothing: a legitimate trace end."""
     style, grid = design.style, design.style.grid_px
-    x = round(pad.x / grid + rng.integers(-12, 13)) * grid
-    y = round(pad.y / grid + rng.integers(-12, 13)) * grid
+    x, y = (round(at / grid + rng.integers(-12, 13)) * grid for at in pad.centre)
     inside = 40 < x < design.width - 40 and 40 < y < design.height - 40
     if not inside or not router.clear((x, y), 16):
         return
-    trace = router.route((pad.x, pad.y), (x, y), int(rng.integers(style.trace_px[0], style.trace_px[1] + 1)), (pad,))
+    trace = router.route(pad.centre, (x, y), style.signal_px(rng), (pad,))
     if trace is None:
         return
     _add_trace(design, router, trace)
@@ -150,4 +143,4 @@ def _route_to_nowhere(design: Design, router: Router, pad: Pad, rng: np.random.G
         plated = rng.random() < 0.6
         via = Pad(x, y, "round", 30, 30, 15 if plated else 0, bare=plated)
         design.pads.append(via)
-        router.add_pad(via)
+        router.add(via)

@@ -6,46 +6,62 @@ Images are planar here, float32 (3, height, width), RGB in 0..255: one material 
 import cv2
 import numpy as np
 
-from stages.boards.layers import Layers, coverage
+from stages.boards.layers import Layers, coverage, shrunk
 from stages.boards.style import Colour, Style
 
 REACH_PX = 24  # no pixel's colour depends on layers farther away than this
 
 
 def board_texture(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the unevenness of the physical board, float32 (height, width), mean 0, standard deviation about 1.
+    """Draw the unevenness of the physical board: fine grain plus slow mottling.
 
-    Drawn once per design: it belongs to the board, not to the photograph. Fine grain plus slow mottling.
+    Drawn once per design: it belongs to the board, not to the photograph.
+
+    Args:
+        height: of the board in pixels.
+        width: of the board in pixels.
+        rng: source of chance.
+
+    Returns:
+        (height, width) float32, mean 0, standard deviation about 1.
     """
     fine = cv2.GaussianBlur(rng.standard_normal((height, width), np.float32), (0, 0), 0.8)
-    texture = np.float32(0.6 / fine.std()) * fine
+    texture = 0.6 / fine.std() * fine
     for cell, weight in ((6, 0.6), (40, 0.5)):
         coarse = rng.standard_normal((height // cell + 2, width // cell + 2), np.float32)
-        texture += np.float32(weight) * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        texture += weight * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return texture
 
 
 def paint(layers: Layers, style: Style, texture: np.ndarray) -> np.ndarray:
-    """Render layers to float32 RGB (3, height, width) in 0..255, before light, lens and sensor.
+    """Render layers, before light, lens and sensor.
 
     Each material is mixed by its coverage, from below to above: mask over substrate, mask over copper, silk screen,
     bare metal, holes. Light from `style.light` brightens edges that face it and darkens those that do not, which
     is what a raised trace under solder mask looks like.
+
+    Args:
+        layers: of the board, or of a window of it.
+        style: of the design.
+        texture: (height, width) of the same window.
+
+    Returns:
+        (3, height, width) float32 RGB, 0..255.
     """
     copper, opening, silk = coverage(layers.copper), coverage(layers.opening), coverage(layers.silk)
     hole, drill = coverage(layers.hole), coverage(layers.drill)
-    grain = np.float32(style.grain) * texture
+    grain = style.grain * texture
 
     soft = cv2.GaussianBlur(copper, (0, 0), 1.0)
-    shade = 1 + np.float32(style.relief) * _slope(soft, style) + grain
-    shade -= np.float32(0.5) * soft * (1 - soft)  # mask is thin and dull on edges
-    shade -= np.float32(0.3) * (cv2.GaussianBlur(opening, (0, 0), 2.0) - opening).clip(0, 1)
+    shade = 1 + style.relief * _slope(soft, style) + grain
+    shade -= 0.5 * soft * (1 - soft)  # mask is thin and dull on edges
+    shade -= 0.3 * (cv2.GaussianBlur(opening, (0, 0), 2.0) - opening).clip(0, 1)
     image = np.empty((3, *copper.shape), np.float32)
     for plane, low, high in zip(image, style.substrate, style.copper, strict=True):
-        np.multiply(copper, np.float32(high - low), out=plane)
-        plane += np.float32(low)
+        np.multiply(copper, high - low, out=plane)
+        plane += low
         plane *= shade
-    _over(image, style.silk, 1 + grain, np.float32(0.94) * silk)
+    _over(image, style.silk, 1 + grain, 0.94 * silk)
     _over(image, style.finish, _metal(layers, style, texture), opening)
     if style.soldered:
         _over(image, style.finish, _solder(hole, style, texture), hole)
@@ -58,10 +74,20 @@ def paint(layers: Layers, style: Style, texture: np.ndarray) -> np.ndarray:
 def repaint(
     image: np.ndarray, layers: Layers, style: Style, texture: np.ndarray, windows: list[tuple[int, int, int, int]]
 ) -> np.ndarray:
-    """Return a copy of a painted `image` in which the windows (x_min, y_min, x_max, y_max) show other layers.
+    """Paint windows of a board anew.
 
     Equal to painting all of the layers when they differ from those of `image` inside the windows only, and much
     faster: everything is painted once per design.
+
+    Args:
+        image: the board as `paint` made it.
+        layers: what the windows are to show.
+        style: of the design.
+        texture: of the whole board.
+        windows: x_min, y_min, x_max, y_max in pixels, half-open.
+
+    Returns:
+        A copy of `image`, changed in the windows.
     """
     image = image.copy()
     height, width = texture.shape
@@ -78,25 +104,23 @@ def repaint(
 
 def _metal(layers: Layers, style: Style, texture: np.ndarray) -> np.ndarray:
     """Brightness of plated copper: a shallow dome, dull at its rim and around its hole, mottled, with highlights."""
-    bare = cv2.resize(layers.opening & ~layers.hole, texture.shape[::-1], interpolation=cv2.INTER_AREA)
-    rim = cv2.distanceTransform((bare > 127).astype(np.uint8), cv2.DIST_L2, 3)
-    dome = cv2.GaussianBlur(np.sqrt(np.minimum(rim * np.float32(1 / 11), 1)), (0, 0), 1.6)
+    dome = _dome(shrunk(layers.opening & ~layers.hole) > 127, 11, 1.6)
     slope = _slope(dome, style)
-    bright = np.float32(0.60) + np.float32(0.28) * dome + np.float32(0.8) * slope
-    bright += np.float32(0.075) * texture
-    highlight = slope + np.float32(0.05) * texture
-    bright += np.float32(2.4) * (highlight - np.float32(0.15)).clip(0, 0.25)
-    return bright
+    highlight = slope + 0.05 * texture
+    return 0.60 + 0.28 * dome + 0.8 * slope + 0.075 * texture + 2.4 * (highlight - 0.15).clip(0, 0.25)
 
 
 def _solder(hole: np.ndarray, style: Style, texture: np.ndarray) -> np.ndarray:
     """Brightness of a hole filled with solder: a bump with a dark rim and a highlight."""
-    rim = cv2.distanceTransform((hole > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    bump = cv2.GaussianBlur(np.sqrt(np.minimum(rim * np.float32(1 / 9), 1)), (0, 0), 1.3)
-    slope = _slope(bump, style)
-    bright = np.float32(0.44) + np.float32(0.5) * bump + np.float32(1.0) * slope + np.float32(0.08) * texture
-    bright += np.float32(2.6) * (slope - np.float32(0.1)).clip(0, 0.3)
-    return bright
+    dome = _dome(hole > 0.5, 9, 1.3)
+    slope = _slope(dome, style)
+    return 0.44 + 0.5 * dome + slope + 0.08 * texture + 2.6 * (slope - 0.1).clip(0, 0.3)
+
+
+def _dome(mask: np.ndarray, rim_px: int, blur_px: float) -> np.ndarray:
+    """Return the height of metal on a mask, float32 0..1: it rises from 0 at the rim to 1 at `rim_px` inside."""
+    rim = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    return cv2.GaussianBlur(np.sqrt(np.minimum(rim * np.float32(1 / rim_px), 1)), (0, 0), blur_px)
 
 
 def _look_through(image: np.ndarray, hole: np.ndarray, style: Style) -> None:
@@ -105,7 +129,7 @@ def _look_through(image: np.ndarray, hole: np.ndarray, style: Style) -> None:
     shadow = np.clip(hole - np.roll(hole, (dy, dx), (0, 1)), 0, 1)
     wall = np.clip(hole - np.roll(hole, (-dy, -dx), (0, 1)), 0, 1)
     wall = cv2.GaussianBlur(wall, (0, 0), 1.2)
-    bright = 1 - np.float32(0.5) * cv2.GaussianBlur(shadow, (0, 0), 1.5)
+    bright = 1 - 0.5 * cv2.GaussianBlur(shadow, (0, 0), 1.5)
     _over(image, style.backing, bright, hole)
     _over(image, style.finish, np.full_like(hole, 0.62), wall * hole)
 
@@ -123,4 +147,4 @@ def _over(image: np.ndarray, colour: Colour, brightness: np.ndarray, alpha: np.n
     light, rest = brightness * alpha, 1 - alpha
     for plane, channel in zip(image, colour, strict=True):
         plane *= rest
-        plane += np.float32(channel) * light
+        plane += channel * light

@@ -17,41 +17,46 @@ Node = tuple[int, int]
 
 
 class Router:
-    """Obstacles of one board and the search for free paths between them."""
+    """Obstacles of one board and the search for free paths between them.
+
+    Args:
+        style: of the design.
+        width: of the board, in pixels.
+        height: of the board, in pixels.
+    """
 
     def __init__(self, style: Style, width: int, height: int) -> None:
         self.style = style
         self.columns, self.rows = width // style.grid_px + 1, height // style.grid_px + 1
         self.copper = np.zeros((height // COARSE + 1, width // COARSE + 1), np.uint8)
 
-    def add_pad(self, pad: Pad) -> None:
-        """Make a pad an obstacle."""
-        _draw_pad(self.copper, pad, 255)
+    def add(self, item: Pad | Trace) -> None:
+        """Make a pad or a trace an obstacle."""
+        _draw(self.copper, item, 255)
 
-    def add_trace(self, trace: Trace) -> None:
-        """Make a trace an obstacle."""
-        _draw_trace(self.copper, trace, 255)
+    def route(self, start: Point, goal: Point, width: int, joined: Iterable[Pad | Trace]) -> Trace | None:
+        """Return a trace that keeps the clearance to all copper but what it joins, None if there is none.
 
-    def route(self, start: Point, goal: Point, width: int, own: Iterable[Pad | Trace]) -> Trace | None:
-        """Return a trace from start to goal that keeps the clearance to all copper but `own`, None if there is none."""
+        Args:
+            start: where it begins.
+            goal: where it ends.
+            width: of the trace.
+            joined: the copper that it may touch.
+        """
+        grid = self.style.grid_px
         obstacles = self.copper.copy()
-        for item in own:
-            if isinstance(item, Pad):
-                _draw_pad(obstacles, item, 0)
-            else:
-                _draw_trace(obstacles, item, 0)
+        for item in joined:
+            _draw(obstacles, item, 0)
         distance = cv2.distanceTransform(255 - obstacles, cv2.DIST_L2, 3)
-        xs = np.minimum(np.arange(self.columns) * self.style.grid_px // COARSE, distance.shape[1] - 1)
-        ys = np.minimum(np.arange(self.rows) * self.style.grid_px // COARSE, distance.shape[0] - 1)
+        xs = np.minimum(np.arange(self.columns) * grid // COARSE, distance.shape[1] - 1)
+        ys = np.minimum(np.arange(self.rows) * grid // COARSE, distance.shape[0] - 1)
         free = distance[np.ix_(ys, xs)] >= (width / 2 + self.style.clearance_px) / COARSE
-        border = -(-(width // 2 + EDGE_PX) // self.style.grid_px)
+        border = -(-(width // 2 + EDGE_PX) // grid)
         free[:border] = free[:, :border] = False
         free[-border - 1 :] = free[:, -border - 1 :] = False
-        nodes = _search(free, self._node(start), self._node(goal))
-        if nodes is None:
-            return None
-        grid = self.style.grid_px
-        return Trace(tuple((x * grid, y * grid) for x, y in _corners(nodes)), width)
+        first, last = ((round(x / grid), round(y / grid)) for x, y in (start, goal))
+        nodes = _search(free, first, last)
+        return Trace(tuple((x * grid, y * grid) for x, y in _corners(nodes)), width) if nodes else None
 
     def clear(self, point: Point, radius: float) -> bool:
         """Return whether a disc around a point keeps the clearance to all copper."""
@@ -59,9 +64,6 @@ class Router:
         size = int((radius + self.style.clearance_px) / COARSE) + 1
         cv2.circle(patch, (int(point[0] / COARSE), int(point[1] / COARSE)), size, 1, -1)
         return not bool(self.copper[patch > 0].any())
-
-    def _node(self, point: Point) -> Node:
-        return round(point[0] / self.style.grid_px), round(point[1] / self.style.grid_px)
 
 
 def _search(free: np.ndarray, start: Node, goal: Node) -> list[Node] | None:
@@ -82,8 +84,7 @@ def _search(free: np.ndarray, start: Node, goal: Node) -> list[Node] | None:
         before = parent[node]
         heading = (x - before[0], y - before[1])
         for dx, dy, length in STEPS:
-            u, v = x + dx, y + dy
-            following = (u, v)
+            u, v = following = (x + dx, y + dy)
             if not (0 <= u < columns and 0 <= v < rows) or not (passable[v][u] or following == goal):
                 continue
             if heading[0] * dx + heading[1] * dy < 0:
@@ -103,19 +104,17 @@ def _search(free: np.ndarray, start: Node, goal: Node) -> list[Node] | None:
 
 def _corners(nodes: list[Node]) -> list[Node]:
     """Drop the nodes inside straight runs."""
-    kept = [nodes[0]]
-    for before, node, after in zip(nodes, nodes[1:], nodes[2:], strict=False):
-        if (node[0] - before[0], node[1] - before[1]) != (after[0] - node[0], after[1] - node[1]):
-            kept.append(node)
-    return [*kept, nodes[-1]]
+    steps = np.diff(nodes, axis=0)
+    turns = np.flatnonzero((steps[1:] != steps[:-1]).any(axis=1)) + 1
+    return [nodes[0], *(nodes[turn] for turn in turns), nodes[-1]]
 
 
-def _draw_pad(raster: np.ndarray, pad: Pad, value: int) -> None:
-    x0, y0 = int((pad.x - pad.width / 2) / COARSE), int((pad.y - pad.height / 2) / COARSE)
-    x1, y1 = int((pad.x + pad.width / 2) / COARSE), int((pad.y + pad.height / 2) / COARSE)
-    cv2.rectangle(raster, (x0, y0), (x1, y1), value, -1)
-
-
-def _draw_trace(raster: np.ndarray, trace: Trace, value: int) -> None:
-    points = np.round(np.array(trace.points) / COARSE).astype(np.int32)
-    cv2.polylines(raster, [points], False, value, max(1, round(trace.width / COARSE)))
+def _draw(raster: np.ndarray, item: Pad | Trace, value: int) -> None:
+    """Draw a pad by its box, or a trace, on the obstacle map."""
+    if isinstance(item, Trace):
+        points = np.round(np.array(item.points) / COARSE).astype(np.int32)
+        cv2.polylines(raster, [points], False, value, max(1, round(item.width / COARSE)))
+        return
+    low = int((item.x - item.width / 2) / COARSE), int((item.y - item.height / 2) / COARSE)
+    high = int((item.x + item.width / 2) / COARSE), int((item.y + item.height / 2) / COARSE)
+    cv2.rectangle(raster, low, high, value, -1)

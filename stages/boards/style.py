@@ -9,21 +9,21 @@ Colour = tuple[float, float, float]
 Pour = Literal["none", "solid", "stipple", "hatch"]
 
 # Solder mask over bare substrate and over copper, RGB 0..255. Real boards are mostly green, in many tones.
-MASKS: tuple[tuple[str, Colour, Colour], ...] = (
-    ("green", (14, 62, 18), (26, 122, 36)),
-    ("green", (8, 72, 28), (20, 138, 54)),
-    ("blue", (14, 34, 92), (28, 76, 164)),
-    ("green", (28, 66, 22), (66, 128, 44)),
-    ("green", (6, 48, 22), (14, 100, 40)),
-    ("red", (104, 14, 18), (178, 40, 36)),
-    ("green", (10, 58, 44), (22, 116, 88)),
-    ("green", (22, 78, 20), (48, 148, 40)),
-    ("black", (24, 26, 28), (78, 80, 78)),
-    ("green", (4, 56, 12), (12, 112, 28)),
-    ("blue", (8, 44, 74), (22, 94, 142)),
-    ("green", (38, 72, 30), (82, 138, 60)),
-    ("red", (84, 16, 30), (152, 38, 58)),
-    ("green", (12, 66, 34), (32, 128, 66)),
+MASKS: tuple[tuple[Colour, Colour], ...] = (
+    ((14, 62, 18), (26, 122, 36)),  # green
+    ((8, 72, 28), (20, 138, 54)),  # green
+    ((14, 34, 92), (28, 76, 164)),  # blue
+    ((28, 66, 22), (66, 128, 44)),  # green
+    ((6, 48, 22), (14, 100, 40)),  # green
+    ((104, 14, 18), (178, 40, 36)),  # red
+    ((10, 58, 44), (22, 116, 88)),  # green
+    ((22, 78, 20), (48, 148, 40)),  # green
+    ((24, 26, 28), (78, 80, 78)),  # black
+    ((4, 56, 12), (12, 112, 28)),  # green
+    ((8, 44, 74), (22, 94, 142)),  # blue
+    ((38, 72, 30), (82, 138, 60)),  # green
+    ((84, 16, 30), (152, 38, 58)),  # red
+    ((12, 66, 34), (32, 128, 66)),  # green
 )
 FINISHES: tuple[Colour, ...] = ((186, 180, 176), (172, 166, 158), (204, 200, 194), (206, 172, 104), (196, 160, 96))
 BACKINGS: tuple[Colour, ...] = ((22, 20, 18), (34, 30, 28), (124, 120, 116), (188, 186, 180))
@@ -61,24 +61,30 @@ class Style:
     gradient: float  # brightness change across the image, fraction
     clutter: bool  # innocent structures that look like defects
 
+    def signal_px(self, rng: np.random.Generator) -> int:
+        """Draw the width of a signal trace."""
+        return int(rng.integers(self.trace_px[0], self.trace_px[1] + 1))
+
 
 def draw_style(seed: int, number: int, clutter: bool = True) -> Style:
-    """Draw the style of design `number` (0, 1, ...) of a data set.
+    """Draw the style of a design.
 
     Mask colours go round a list that is shuffled by the seed, so that few designs already differ; the rest is random.
+
+    Args:
+        seed: of the data set.
+        number: of the design, from 0.
+        clutter: see `draw_design`.
     """
     order = np.random.default_rng([seed, 1]).permutation(len(MASKS))
     rng = np.random.default_rng([seed, 2, number])
-    _, substrate, copper = MASKS[order[number % len(MASKS)]]
+    substrate, copper = MASKS[order[number % len(MASKS)]]
     tint = rng.uniform(0.9, 1.1, 3)
     grid = int(rng.integers(14, 18))
-    scale = ("fine", "medium", "bold")[(number + int(order[0])) % 3]
-    trace = {"fine": (12, 15), "medium": (15, 22), "bold": (22, 32)}[scale]
-    pitch = {"fine": 3, "medium": 4, "bold": 5}[scale]
+    pitch, trace = ((3, (12, 15)), (4, (15, 22)), (5, (22, 32)))[(number + int(order[0])) % 3]  # fine, medium, bold
     pad = int(min(rng.uniform(0.60, 0.72) * pitch * grid, 64))
-    pours: tuple[Pour, ...] = ("solid", "stipple", "none", "solid", "hatch", "solid")
-    if not clutter:
-        pours = ("solid", "none", "none", "solid", "solid", "solid")
+    plain: tuple[Pour, ...] = ("solid", "none", "none", "solid", "solid", "solid")
+    pours: tuple[Pour, ...] = ("solid", "stipple", "none", "solid", "hatch", "solid") if clutter else plain
     return Style(
         grid_px=grid,
         pitch=pitch,

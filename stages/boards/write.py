@@ -11,12 +11,11 @@ DD is the design, from 01; NN counts the boards of a design and kind, from 01.
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
 
-from stages.boards.camera import encode_jpeg, photograph
+from stages.boards.camera import photograph
 from stages.boards.defects import KINDS, Defect, changed_mask, paint_defects
 from stages.boards.layers import draw_layers
 from stages.boards.layout import Design, draw_design
@@ -27,10 +26,14 @@ from stages.runtime.progress import progress
 
 
 def generate_boards(boards: Boards, folder: Path) -> None:
-    """Write the whole data set into `folder`.
+    """Write the whole data set.
 
     Every number is drawn from `boards.seed`, the design, the kind and the board's counter alone, so the files are the
     same bytes in whatever order or number of threads they are made.
+
+    Args:
+        boards: the section of params.yaml.
+        folder: where the data set is made.
 
     Raises:
         InputError: a board has no room for `boards.min_defects` defects.
@@ -47,8 +50,8 @@ def _write_design(boards: Boards, number: int, folder: Path) -> None:
     texture = board_texture(design.height, design.width, np.random.default_rng([boards.seed, 5, number]))
     image = paint(clean, design.style, texture)
     name = f"{number + 1:02d}"
-    _write(folder / "PCB_USED" / f"{name}.JPG", _photo(image, design, [boards.seed, 6, number]))
-    for kind_number, (kind, kind_folder) in enumerate(KINDS.items()):
+    _write_photo(folder / f"PCB_USED/{name}.JPG", image, design, [boards.seed, 6, number])
+    for kind_number, (kind, about) in enumerate(KINDS.items()):
         for counter in range(boards.boards_per_kind):
             seed = [boards.seed, 7, number, kind_number, counter]
             rng = np.random.default_rng(seed)
@@ -60,22 +63,17 @@ def _write_design(boards: Boards, number: int, folder: Path) -> None:
                     f"{design.width} x {design.height} px has room for {len(defects)} of kind {kind}; "
                     "lower it or raise boards.width_px and boards.height_px"
                 )
-            stem = f"{name}_{kind}_{counter + 1:02d}"
+            stem = f"{about.folder}/{name}_{kind}_{counter + 1:02d}"
             view = repaint(image, painted, design.style, texture, [defect.bounds for defect in defects])
-            _write(folder / "images" / kind_folder / f"{stem}.jpg", _photo(view, design, [*seed, 8]))
-            _write(folder / "masks" / kind_folder / f"{stem}.png", _png(changed_mask(clean, painted)))
-            annotation = _annotation(kind_folder, f"{stem}.jpg", design, defects)
-            _write(folder / "Annotations" / kind_folder / f"{stem}.xml", annotation.encode())
+            _write_photo(folder / f"images/{stem}.jpg", view, design, [*seed, 8])
+            _write(folder / f"masks/{stem}.png", cv2.imencode(".png", changed_mask(clean, painted))[1].tobytes())
+            _write(folder / f"Annotations/{stem}.xml", _annotation(f"{stem}.jpg", design, defects).encode())
 
 
-def _photo(painted: np.ndarray, design: Design, seed: list[int]) -> bytes:
-    return encode_jpeg(photograph(painted, design.style, np.random.default_rng(seed)), design.style.jpeg)
-
-
-def _png(mask: np.ndarray) -> bytes:
-    done, content = cv2.imencode(".png", mask)
-    assert done
-    return content.tobytes()
+def _write_photo(path: Path, painted: np.ndarray, design: Design, seed: list[int]) -> None:
+    photo = photograph(painted, design.style, np.random.default_rng(seed))
+    quality = [cv2.IMWRITE_JPEG_QUALITY, design.style.jpeg]
+    _write(path, cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), quality)[1].tobytes())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -83,8 +81,9 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _annotation(folder: str, filename: str, design: Design, defects: list[Defect]) -> str:
-    """VOC counts pixels from 1 and includes the last one, so a half-open box [a, b) is written a + 1, b."""
+def _annotation(image: str, design: Design, defects: list[Defect]) -> str:
+    """Pascal VOC: it counts pixels from 1 and includes the last one, so a half-open box [a, b) is written a + 1, b."""
+    folder, filename = image.split("/")
     objects = "".join(
         f"""	<object>
 		<name>{defect.kind}</name>
@@ -102,8 +101,8 @@ def _annotation(folder: str, filename: str, design: Design, defects: list[Defect
         for defect in defects
     )
     return f"""<annotation>
-	<folder>{escape(folder)}</folder>
-	<filename>{escape(filename)}</filename>
+	<folder>{folder}</folder>
+	<filename>{filename}</filename>
 	<size>
 		<width>{design.width}</width>
 		<height>{design.height}</height>

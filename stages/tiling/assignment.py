@@ -32,11 +32,11 @@ class Strata:
 
 
 def make_strata(index: pd.DataFrame, codes: np.ndarray, units: int, needed: str) -> Strata:
-    """Return the strata of an index.
+    """Return what units hold of all tiles, of each label and of each defect class.
 
     Args:
-        index: columns label and defect_class.
-        codes: (rows,), the number of each row's unit, 0 .. units - 1.
+        index: the tile index of n tiles; label and defect_class are used.
+        codes: (n,) int: the number of each tile's unit, 0 to units - 1.
         units: how many there are.
         needed: the column of which every split must have every value, label or defect_class.
     """
@@ -52,12 +52,22 @@ def make_strata(index: pd.DataFrame, codes: np.ndarray, units: int, needed: str)
 
 
 def assign_units(strata: Strata, units: np.ndarray, ratios: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """Return the number of the split of every unit, int64; there must be as many units as splits.
+    """Return the split of every unit, by search for shares near the ratios.
 
     Each attempt puts the units, large ones first and equal ones in random order, where they lower `_cost` most, then
     moves single units as long as that lowers it further, every needed class in every split first. The first attempt
     within one percentage point of the ratios is taken, else the best of 64; so another seed gives another split of
     about the same quality where there are enough units.
+
+    Args:
+        strata: what the units hold.
+        units: (units,) their names; at least as many as splits.
+        ratios: (splits,) share of each split, sum 1.
+        seed: of chance.
+        purpose: what a unit is, so that another kind of unit gets other chance.
+
+    Returns:
+        (units,) int64: the place of each unit's split in `ratios`.
     """
     best, best_cost = np.zeros(len(units), np.int64), np.inf
     for attempt in range(_ATTEMPTS):
@@ -74,7 +84,16 @@ def assign_units(strata: Strata, units: np.ndarray, ratios: np.ndarray, seed: in
 
 
 def cut_by_class(index: pd.DataFrame, ratios: list[float], seed: int) -> np.ndarray:
-    """Return the number of the split of every row: each class' tiles in random order, cut at the ratios."""
+    """Return the split of every tile: each class' tiles in random order, cut at the ratios.
+
+    Args:
+        index: the tile index of n tiles; tile_id and defect_class are used.
+        ratios: share of each split, sum 1.
+        seed: of chance.
+
+    Returns:
+        (n,) int64: the place of each tile's split in `ratios`.
+    """
     tile_ids = index["tile_id"].to_numpy(dtype=str)
     classes = index["defect_class"].to_numpy(dtype=str)
     keys = np.array([chance(seed, "tile", tile_id) for tile_id in tile_ids])
@@ -90,7 +109,13 @@ def cut_by_class(index: pd.DataFrame, ratios: list[float], seed: int) -> np.ndar
 
 
 def chance(seed: int, purpose: str, name: str) -> int:
-    """Return 56 bits that look random and depend on nothing but the three arguments."""
+    """Return 56 bits that look random and depend on nothing but the three arguments.
+
+    Args:
+        seed: `split.seed`.
+        purpose: what the number is for; each purpose has numbers of its own.
+        name: of the unit or tile.
+    """
     return int.from_bytes(sha256(f"{seed}/split/{purpose}/{name}".encode()).digest()[:7], "big")
 
 
@@ -141,6 +166,7 @@ def _fill_empty(choice: np.ndarray, order: np.ndarray, splits: int) -> np.ndarra
 
 
 def _deviation(strata: Strata, ratios: np.ndarray, choice: np.ndarray) -> float:
+    """Return the largest distance of a split's share of all tiles, or of a needed stratum, from its ratio."""
     held = np.stack([strata.shares[choice == number].sum(axis=0) for number in range(len(ratios))])
     judged = strata.needed.copy()
     judged[0] = True

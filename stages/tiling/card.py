@@ -21,9 +21,14 @@ class Brightness:
 
 
 def class_counts(tiles: Tiles) -> pd.DataFrame:
-    """Return the number of tiles of each class (rows, in the order of `Tiles.classes`) in each split (columns).
+    """Return the number of tiles of each class in each split.
 
-    The column `unused` (good tiles that the split left out) is there where there are any.
+    Args:
+        tiles: all tiles, opened with a split file.
+
+    Returns:
+        A row for each class, in the order of `Tiles.classes`, and a column for each split; the column `unused` (tiles
+        that the split left out) only where there are any.
     """
     table = pd.crosstab(tiles.index["defect_class"].to_numpy(), tiles.index["split"].to_numpy())
     columns = [*SPLITS, *([UNUSED] if UNUSED in table else [])]
@@ -31,7 +36,15 @@ def class_counts(tiles: Tiles) -> pd.DataFrame:
 
 
 def defect_extents(tiles: Tiles, kind: str) -> np.ndarray:
-    """Return the share of each defective tile that is defect by the truth `kind`, where it is above 0 (to 1)."""
+    """Return what share of each defective tile is defect.
+
+    Args:
+        tiles: n tiles.
+        kind: of truth, boxes or exact.
+
+    Returns:
+        (m,) 0 < share <= 1, in the order of the tiles; of tiles in which this truth marks nothing there is none.
+    """
     defective = np.flatnonzero(tiles.labels)
     shares = [
         tiles.truth(kind, defective[start : start + TILES_AT_A_TIME]).mean(axis=(1, 2))
@@ -42,7 +55,11 @@ def defect_extents(tiles: Tiles, kind: str) -> np.ndarray:
 
 
 def brightness(tiles: Tiles) -> Brightness:
-    """Return the brightness of at most 512 tiles, evenly spread over the index."""
+    """Return the brightness of at most 512 tiles, evenly spread over the index.
+
+    Args:
+        tiles: one or more.
+    """
     positions = np.unique(np.linspace(0, len(tiles) - 1, min(len(tiles), STATISTICS_TILES)).round().astype(int))
     total = squares = 0.0
     for position in positions:
@@ -54,9 +71,16 @@ def brightness(tiles: Tiles) -> Brightness:
 
 
 def sample_positions(tiles: Tiles, per_class: int) -> dict[str, np.ndarray]:
-    """Return for each class the positions of at most `per_class` distinct tiles, by annotated share, smallest first.
+    """Return which tiles of each class to show: small, middling and large defects.
 
-    They are the middles of equal parts of the tiles in that order, so neither only typical nor only extreme ones.
+    The tiles of a class, sorted by annotated share, are cut into equal parts; the middle one of each part is taken.
+
+    Args:
+        tiles: n tiles.
+        per_class: how many of each class at most.
+
+    Returns:
+        Class -> (m,) int positions in the index, distinct, by annotated share, smallest first.
     """
     classes = tiles.index["defect_class"].to_numpy()
     areas = (tiles.index["defect_px"] / (tiles.index["width"] * tiles.index["height"])).to_numpy()

@@ -1,9 +1,12 @@
-"""What a set of tiles holds, in numbers for metrics/tile.json."""
+"""What a set of tiles holds, in numbers for metrics/tile.json and in words."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+
+from stages.datasets.unused import in_words
+from stages.records.paths import TILE_METRICS
 
 
 def count_tiles(
@@ -19,8 +22,8 @@ def count_tiles(
         index: the tile index.
         truths: kinds of truth that the tiles have.
         skipped: {"file", "reason"} of each image that was left out (`dataset.on_bad_file: skip`).
-        not_used: number of files that no image uses, by reason.
         notes: number of images by what was assumed or changed in reading them, or lost in cutting them up.
+        not_used: number of files that no image uses, by reason.
 
     Returns:
         `images` and `groups` of which there are tiles; `duplicates`: images whose pixels another one has, too;
@@ -43,3 +46,16 @@ def count_tiles(
         "not_used": dict(not_used),
         "notes": dict(sorted(notes.items())),
     }
+
+
+def counts_in_words(counts: Mapping[str, Any]) -> str:
+    """Return e.g. "360 images, 25200 tiles, 2910 of them defective", and what was left out, assumed or not used.
+
+    Args:
+        counts: what `count_tiles` returns.
+    """
+    words = f"{counts['images']} images, {counts['tiles']} tiles, {counts['defective']} of them defective"
+    if counts["skipped"]:
+        words += f", {len(counts['skipped'])} bad images left out (see {TILE_METRICS})"
+    notes = [f"{count} images {note}" for note, count in counts["notes"].items()]
+    return "; ".join([words, *notes, *([in_words(counts["not_used"])] if counts["not_used"] else [])])

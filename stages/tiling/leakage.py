@@ -2,33 +2,39 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from stages.records.hashes import pixels_sha
 from stages.records.tiles import Tiles
 from stages.runtime.errors import InputError
+from stages.runtime.params import Task
 from stages.tiling.settings import Split
+from stages.tiling.splits import split_tiles
 
 TILES_AT_A_TIME = 256
-DIGITS = 16
 WAYS: tuple[Literal["group", "image", "tile"], ...] = ("group", "image", "tile")
 KINDS = {"source": "source", "group": "group", "pixels": "tile_sha"}  # what is shared: the column that says so
 
 
 def tile_shas(tiles: Tiles) -> np.ndarray:
-    """Return (n,) str: the start of the SHA-256 of each tile's pixels, as stored in the shards.
+    """Return the hash of each tile's pixels, as stored in the shards.
 
     Made where it is needed instead of being a column of the index: reading all tiles again takes a fraction of the time
     that cutting them takes, and the hash would cost the tile stage as much as that of the whole image.
+
+    Args:
+        tiles: n tiles.
+
+    Returns:
+        (n,) str, see `stages.records.hashes.pixels_sha`.
     """
     found = []
     for start in range(0, len(tiles), TILES_AT_A_TIME):
         pixels = tiles.images(np.arange(start, min(start + TILES_AT_A_TIME, len(tiles))))
-        found += [sha256(tile.data).hexdigest()[:DIGITS] for tile in pixels]
+        found += [pixels_sha(tile) for tile in pixels]
     return np.array(found, dtype=str)
 
 
@@ -52,16 +58,14 @@ def leakage(index: pd.DataFrame, assigned: np.ndarray) -> dict[str, float]:
     return figures
 
 
-def leakage_of_modes(
-    tiles: Tiles, table: pd.DataFrame, split: Split, make_table: Callable[[Split], pd.DataFrame]
-) -> dict[str, Any]:
+def leakage_of_ways(tiles: Tiles, table: pd.DataFrame, split: Split, task: Task = "binary") -> dict[str, Any]:
     """Return the leakage of the split in use, and of what every other `split.by` would have made of the same tiles.
 
     Args:
         tiles: all tiles.
         table: the split in use, `tile_id` and `split` in the order of `tiles.index`.
         split: its parameters; the other ways differ in `by` alone.
-        make_table: parameters -> table, which raises InputError for what is not possible.
+        task: of `split_tiles`.
 
     Returns:
         `in_use`: the name of the way in use; each way's figures (see `leakage`) by its name, None where the tiles
@@ -70,13 +74,9 @@ def leakage_of_modes(
     index = tiles.index.assign(tile_sha=tile_shas(tiles))
     report: dict[str, Any] = {"in_use": split.by}
     for by in WAYS:
-        if by == split.by:
-            report[by] = leakage(index, table["split"].to_numpy(dtype=str))
-            continue
         try:
-            other = make_table(dataclasses.replace(split, by=by))
+            this = table if by == split.by else split_tiles(tiles.index, dataclasses.replace(split, by=by), task)
+            report[by] = leakage(index, this["split"].to_numpy(dtype=str))
         except InputError:
             report[by] = None
-            continue
-        report[by] = leakage(index, other["split"].to_numpy(dtype=str))
     return report

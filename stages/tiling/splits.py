@@ -16,11 +16,11 @@ from stages.tiling.settings import Split
 
 SPLITS = ("train", "val", "test")
 UNUSED = "unused"
-UNIT_COLUMN = {"group": "group", "image": "source", "tile": "tile_id"}
+UNIT_COLUMN = {"group": "group", "image": "source"}
 
 
 def split_tiles(index: pd.DataFrame, split: Split, task: Task = "binary") -> pd.DataFrame:
-    """Return the table tile_id, split in the order of `index`.
+    """Return the split of every tile.
 
     `by: tile` is the thesis' way: each class' tiles in random order, cut at the ratios; neighbouring tiles of one
     image then lie in different splits. `by: group` and `by: image` keep a unit together, units that share
@@ -33,9 +33,12 @@ def split_tiles(index: pd.DataFrame, split: Split, task: Task = "binary") -> pd.
     tiles per defective one, drawn by chance; the others are `unused`.
 
     Args:
-        index: columns tile_id, source, group, label, defect_class, and where known pixels_sha and official.
+        index: the tile index, see `stages.records.tiles.INDEX_COLUMNS`.
         split: the section of params.yaml.
         task: every split must hold both labels (binary) or every class (multiclass).
+
+    Returns:
+        A table with `stages.records.tiles.SPLIT_COLUMNS`, in the order of `index`.
 
     Raises:
         InputError: too few units, or a split would lack a label or class.
@@ -53,19 +56,24 @@ def split_tiles(index: pd.DataFrame, split: Split, task: Task = "binary") -> pd.
 
 
 def unite(index: pd.DataFrame, by: str) -> np.ndarray:
-    """Return the unit of every row: groups or images, those with pixel-identical images united, by smallest name.
+    """Return the unit of every tile: what goes to one split as a whole.
 
-    Groups and images are nodes of a graph, and so is every `pixels_sha`; each image joins the two that it belongs to.
-    A unit is a connected component. By tile, every tile is a unit and nothing is united.
+    Groups (or images) are nodes of a graph, and so is every `pixels_sha`; each image joins the two that it belongs to.
+    A unit is a connected component: groups with pixel-identical images are one. By tile nothing is united.
+
+    Args:
+        index: the tile index of n tiles.
+        by: group, image or tile.
+
+    Returns:
+        (n,) str: the smallest name of a group, image or tile in the unit.
     """
+    if by == "tile":
+        return index["tile_id"].to_numpy(dtype=str)
     names, codes = np.unique(index[UNIT_COLUMN[by]].to_numpy(dtype=str), return_inverse=True)
-    pixels = _text(index, "pixels_sha")
-    known = np.flatnonzero(pixels != "")
-    if by == "tile" or not len(known):
-        return names[codes]
-    shas, sha_codes = np.unique(pixels[known], return_inverse=True)
+    shas, sha_codes = np.unique(index["pixels_sha"].to_numpy(dtype=str), return_inverse=True)
     nodes = len(names) + len(shas)
-    joins = coo_array((np.ones(len(known)), (codes[known], len(names) + sha_codes)), shape=(nodes, nodes))
+    joins = coo_array((np.ones(len(codes)), (codes, len(names) + sha_codes)), shape=(nodes, nodes))
     _, components = connected_components(joins, directed=False)
     first = np.full(nodes, nodes)
     np.minimum.at(first, components[: len(names)], np.arange(len(names)))  # names are sorted
@@ -74,33 +82,7 @@ def unite(index: pd.DataFrame, by: str) -> np.ndarray:
 
 def has_official(index: pd.DataFrame) -> bool:
     """Return whether the publisher has put images in train and test."""
-    return {"train", "test"} <= set(_text(index, "official"))
-
-
-def describe_split(index: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return e.g. "train 70 good + 30 defective, val ..., test ...", and how many are unused."""
-    counts = pd.crosstab(table["split"].to_numpy(), index["label"].to_numpy())
-    unused = np.count_nonzero(table["split"] == UNUSED)
-    counts = counts.reindex(index=list(SPLITS), columns=["good", "defective"], fill_value=0)
-    parts = [f"{name} {row['good']} good + {row['defective']} defective" for name, row in counts.iterrows()]
-    return ", ".join([*parts, f"{unused} unused"] if unused else parts)
-
-
-def describe_duplicates(index: pd.DataFrame, split: Split) -> str:
-    """Return e.g. "64 images repeat another's pixels, 64 official images left out for it", or ""."""
-    images = index.assign(pixels=_text(index, "pixels_sha")).drop_duplicates("source").sort_values("source")
-    repeated = int(images.loc[images["pixels"] != "", "pixels"].duplicated().sum())
-    parts = [f"{repeated} images repeat another's pixels"] if repeated else []
-    if split.official and has_official(index):
-        kept = np.any(list(_official_rows(index, split).values()), axis=0)
-        left_out = index.loc[(_text(index, "official") != "") & ~kept, "source"].nunique()
-        parts += [f"{left_out} official images left out for sharing a unit with a later part"] if left_out else []
-    return ", ".join(parts)
-
-
-def _text(index: pd.DataFrame, column: str) -> np.ndarray:
-    """Return a column as text, "" throughout where the index has none."""
-    return index[column].to_numpy(dtype=str) if column in index else np.full(len(index), "")
+    return {"train", "test"} <= set(index["official"])
 
 
 def _needed(index: pd.DataFrame, task: Task) -> str:
@@ -132,9 +114,7 @@ def _needed(index: pd.DataFrame, task: Task) -> str:
 
 
 def _why_good(index: pd.DataFrame) -> str:
-    """Return what keeps every tile from being defective, as far as the index tells."""
-    if "defect_px" not in index:
-        return ""
+    """Return what keeps every tile from being defective."""
     share = float((index["defect_px"] / (index["width"] * index["height"])).max())
     if share <= 0:
         return ": no annotation marks anything in them; see dataset.root"
@@ -159,7 +139,8 @@ def _assign(index: pd.DataFrame, split: Split, needed: str, ratios: dict[str, fl
 
 
 def _follow_publisher(index: pd.DataFrame, split: Split, needed: str) -> np.ndarray:
-    rows = _official_rows(index, split)
+    """Return the split of every row as the publisher's parts say; a validation part is drawn where he has none."""
+    rows = official_rows(index, split)
     assigned = np.full(len(index), UNUSED, dtype=object)
     for name, chosen in rows.items():
         assigned[chosen] = name
@@ -169,9 +150,17 @@ def _follow_publisher(index: pd.DataFrame, split: Split, needed: str) -> np.ndar
     return assigned
 
 
-def _official_rows(index: pd.DataFrame, split: Split) -> dict[str, np.ndarray]:
-    """Return the rows of each of the publisher's parts, without those that share a unit with a later part."""
-    official = _text(index, "official")
+def official_rows(index: pd.DataFrame, split: Split) -> dict[str, np.ndarray]:
+    """Return which tiles each split gets of the publisher's parts: without those that share a unit with a later part.
+
+    Args:
+        index: the tile index of n tiles.
+        split: its `by` says what a unit is; by tile it is an image.
+
+    Returns:
+        train, val and test -> (n,) bool.
+    """
+    official = index["official"].to_numpy(dtype=str)
     units = unite(index, "image" if split.by == "tile" else split.by)
     rows: dict[str, np.ndarray] = {}
     taken = np.zeros(len(index), bool)
@@ -182,6 +171,7 @@ def _official_rows(index: pd.DataFrame, split: Split) -> dict[str, np.ndarray]:
 
 
 def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> np.ndarray:
+    """Return the splits with the good tiles beyond `good_per_defective` unused, drawn by chance."""
     if split.good_per_defective is None:
         return assigned
     assigned = assigned.copy()
@@ -196,6 +186,7 @@ def _leave_out_good(index: pd.DataFrame, assigned: np.ndarray, split: Split) -> 
 
 
 def _check_each_split(classes: np.ndarray, assigned: np.ndarray, split: Split, official: bool) -> None:
+    """Raise an `InputError` where a split lacks one of the classes."""
     for name in SPLITS:
         for wanted in np.unique(classes):
             if not ((assigned == name) & (classes == wanted)).any():

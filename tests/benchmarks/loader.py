@@ -24,7 +24,7 @@ from torchvision import datasets, transforms
 
 from stages.models.batches import draw_flips, flip, to_images
 from stages.records.tiles import Tiles, open_tiles
-from stages.tiling.engine import map_in_order
+from stages.tiling.ordered_map import map_in_order
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Codec = tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]

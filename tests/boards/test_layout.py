@@ -57,11 +57,11 @@ def test_a_route_goes_round_what_is_not_its_own():
     start, goal = Pad(5 * grid, 10 * grid, "round", 30, 30), Pad(25 * grid, 10 * grid, "round", 30, 30)
     wall = Trace(((15 * grid, 5 * grid), (15 * grid, 15 * grid)), 16)
     for pad in (start, goal):
-        router.add_pad(pad)
+        router.add(pad)
     straight = router.route((start.x, start.y), (goal.x, goal.y), 14, (start, goal))
     assert straight is not None
     assert straight.points == ((5 * grid, 10 * grid), (25 * grid, 10 * grid))
-    router.add_trace(wall)
+    router.add(wall)
     around = router.route((start.x, start.y), (goal.x, goal.y), 14, (start, goal))
     assert around is not None
     ys = [y for _, y in around.points]
@@ -76,5 +76,5 @@ def test_an_enclosed_pad_has_no_route():
     router = Router(style, 30 * grid, 20 * grid)
     start, goal = Pad(5 * grid, 10 * grid, "round", 30, 30), Pad(20 * grid, 10 * grid, "round", 30, 30)
     a, b, c, d = ((x * grid, y * grid) for x, y in ((15, 5), (25, 5), (25, 15), (15, 15)))
-    router.add_trace(Trace((a, b, c, d, a), 16))
+    router.add(Trace((a, b, c, d, a), 16))
     assert router.route((start.x, start.y), (goal.x, goal.y), 14, (start, goal)) is None

@@ -36,7 +36,7 @@ def boxes_of(xml):
 
 def test_files_are_those_of_hripcb_plus_masks(folder):
     expected = {f"PCB_USED/{design}.JPG" for design in ("01", "02")}
-    for kind, name in KINDS.items():
+    for kind, name in ((kind, about.folder) for kind, about in KINDS.items()):
         for design in ("01", "02"):
             stem = f"{name}/{design}_{kind}_01"
             expected |= {f"images/{stem}.jpg", f"Annotations/{stem}.xml", f"masks/{stem}.png"}
@@ -66,7 +66,7 @@ def test_annotations_say_file_size_and_boxes(folder):
         assert xml.findtext("filename") == f"{path.stem}.jpg"
         assert [xml.findtext(f"size/{key}") for key in ("width", "height", "depth")] == ["448", "448", "3"]
         kind = KINDS.keys() & {item.findtext("name") for item in xml.iterfind("object")}
-        assert {KINDS[name] for name in kind} == {path.parent.name}
+        assert {KINDS[name].folder for name in kind} == {path.parent.name}
         assert BOARDS.min_defects <= len(boxes_of(xml)) <= BOARDS.max_defects
         for x0, y0, x1, y1 in boxes_of(xml):  # VOC: from 1, the last pixel included
             assert 1 <= x0 < x1 <= 448

@@ -88,7 +88,7 @@ def cut_all(name: str, root: Path, bad: BadFiles) -> int:
         except InputError as error:
             bad.refuse(error, image.source)
             continue
-        assert all(row["defect_px"] == -1 or 0 <= row["defect_px"] <= TILE.px**2 for row in tiles.rows)
+        assert all(row["defect_px"] == -1 or 0 <= row["defect_px"] <= TILE.px**2 for row in tiles.lines)
         cut += 1
     return cut
 

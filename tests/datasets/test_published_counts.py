@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from stages.datasets.voc import read_annotation
-from stages.tiling.cutting import windows
 from stages.tiling.settings import Tile
+from stages.tiling.windows import windows
 
 THESIS_TILE = Tile(px=224, overlap_px=2, mode="window", border="drop", defect_threshold=0.01)
 BOARDS = ("01", "04", "05", "06", "07", "08", "09", "10", "11", "12")

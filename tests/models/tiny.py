@@ -100,6 +100,7 @@ def tiny_project(
     np.save(shards / "images-0000.npy", striped_pixels(codes, 0))
     ids = [f"board.jpg@{x},0" for x in range(tiles)]
     index = pd.DataFrame({"tile_id": ids, "source": "board.jpg", "group": "board", "annotation": "label"})
+    index["official"] = index["pixels_sha"] = ""
     index["defect_class"] = np.array(["good", "bar", "hole"])[codes]
     index["label"] = np.where(codes == 0, "good", "defective")
     for column in ("x", "y", "width", "height", "defect_px", "exact_px", "shard"):

@@ -6,70 +6,13 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import Box
 from stages.records.tiles import open_tiles
 from stages.runtime.errors import InputError
-from stages.tiling.cutting import Window, cut_image, make_tiles, pixels_sha, window_starts, windows
+from stages.tiling.cutting import cut_image, make_tiles
 from tests.datasets.small_sets import TILE, noise, source_image, spot, write_pixels
-
-THESIS = replace(TILE, px=224, overlap_px=2)
-# Width, height and number of images of the ten board designs of HRIPCB, and full tiles of one image
-HRIPCB = {
-    "01": (3034, 1586, 120, 91),
-    "04": (3056, 2464, 120, 143),
-    "05": (2544, 2156, 60, 99),
-    "06": (2868, 2316, 61, 120),
-    "07": (2904, 1921, 60, 104),
-    "08": (2759, 2154, 60, 108),
-    "09": (2775, 2159, 60, 108),
-    "10": (2240, 2016, 32, 90),
-    "11": (2282, 2248, 60, 100),
-    "12": (2529, 2530, 60, 121),
-}
-
-
-def test_windows_of_the_thesis():
-    assert window_starts(224, 224, 2, "drop") == [0]
-    assert window_starts(445, 224, 2, "drop") == [0]
-    assert window_starts(446, 224, 2, "drop") == [0, 222]
-    assert window_starts(1586, 224, 2, "drop") == [0, 222, 444, 666, 888, 1110, 1332]
-    assert window_starts(3034, 224, 2, "drop")[-1] == 2664
-
-
-def test_a_shifted_window_is_flush_with_the_end():
-    assert window_starts(445, 224, 2, "shift") == [0, 221]
-    assert window_starts(446, 224, 2, "shift") == [0, 222]
-    assert window_starts(224, 224, 2, "shift") == [0]
-
-
-@given(st.integers(8, 60), st.integers(8, 20), st.integers(0, 7))
-def test_shifted_windows_cover_everything_and_dropped_ones_are_some_of_them(length, px, overlap):
-    dropped, shifted = (window_starts(length, px, overlap, border) for border in ("drop", "shift"))
-    assert shifted[: len(dropped)] == dropped
-    if length >= px:
-        covered = {position for start in shifted for position in range(start, start + px)}
-        assert covered == set(range(length))
-
-
-def test_the_whole_of_hripcb_has_76680_full_tiles():
-    counts = {board: len(windows(height, width, THESIS)) for board, (width, height, _, _) in HRIPCB.items()}
-    assert counts == {board: tiles for board, (_, _, _, tiles) in HRIPCB.items()}
-    assert sum(counts[board] * images for board, (_, _, images, _) in HRIPCB.items()) == 76_680
-
-
-def test_windows_run_row_by_row():
-    assert windows(36, 40, TILE) == [Window(x, y, 20, 20) for y in (0, 16) for x in (0, 16)]
-
-
-def test_an_image_smaller_than_a_tile_in_one_side_is_one_window():
-    assert windows(19, 500, TILE) == [Window(0, 0, 500, 19)]
-    assert windows(500, 19, TILE) == [Window(0, 0, 19, 500)]
-    assert windows(20, 20, TILE) == [Window(0, 0, 20, 20)]
-    assert windows(500, 500, replace(TILE, mode="resize")) == [Window(0, 0, 500, 500)]
 
 
 def boxed(tmp_path, *boxes, height=36, width=40, **changes):
@@ -82,30 +25,30 @@ def test_pixels_and_truth_are_the_windows_of_the_image(tmp_path):
     pixels = noise(36, 40)
     expected = [pixels[y : y + 20, x : x + 20] for y in (0, 16) for x in (0, 16)]
     assert np.array_equal(cut.images, expected)
-    assert [row["defect_px"] for row in cut.rows] == [8, 4, 4, 2]
+    assert [row["defect_px"] for row in cut.lines] == [8, 4, 4, 2]
     truth = np.unpackbits(cut.truths["boxes"], axis=-1, count=20).astype(bool)
     assert cut.truths["boxes"].shape == (4, 20, 3)
     assert np.argwhere(truth[0]).tolist() == [[y, x] for y in (15, 16) for x in range(14, 18)]
     assert np.argwhere(truth[3]).tolist() == [[0, 0], [0, 1]]
-    assert [row["tile_id"] for row in cut.rows] == ["a.png@0,0", "a.png@16,0", "a.png@0,16", "a.png@16,16"]
+    assert [row["tile_id"] for row in cut.lines] == ["a.png@0,0", "a.png@16,0", "a.png@0,16", "a.png@16,16"]
 
 
 def test_overlapping_boxes_count_once(tmp_path):
     cut = cut_image(boxed(tmp_path, (0, 0, 4, 4), (2, 2, 6, 6)), TILE)
-    assert cut.rows[0]["defect_px"] == 28
+    assert cut.lines[0]["defect_px"] == 28
 
 
 def test_the_threshold_itself_is_defective(tmp_path):
     # 1% of 20 x 20 is exactly 4 pixels
-    labels = [cut_image(boxed(tmp_path, (0, 0, area, 1)), TILE).rows[0]["label"] for area in (3, 4, 5)]
+    labels = [cut_image(boxed(tmp_path, (0, 0, area, 1)), TILE).lines[0]["label"] for area in (3, 4, 5)]
     assert labels == ["good", "defective", "defective"]
     assert 0.07 * 100 > 7  # why areas are divided instead
     image, tile = boxed(tmp_path, (0, 0, 7, 1)), replace(TILE, px=10, overlap_px=0, defect_threshold=0.07)
-    assert cut_image(image, tile).rows[0]["label"] == "defective"
+    assert cut_image(image, tile).lines[0]["label"] == "defective"
 
 
 def test_without_threshold_any_pixel_is_defective_but_none_is_good(tmp_path):
-    rows = cut_image(boxed(tmp_path, (0, 0, 1, 1)), replace(TILE, defect_threshold=0.0)).rows
+    rows = cut_image(boxed(tmp_path, (0, 0, 1, 1)), replace(TILE, defect_threshold=0.0)).lines
     assert [row["label"] for row in rows] == ["defective", "good", "good", "good"]
     assert [row["defect_class"] for row in rows] == ["short", "good", "good", "good"]
 
@@ -116,7 +59,7 @@ def test_the_exact_mask_decides_the_label_where_there_are_boxes_too(tmp_path):
         mask = np.zeros((36, 40), np.uint8)
         mask[0, :marked] = 255
         image = boxed(tmp_path, (0, 0, 4, 4), mask=write_pixels(tmp_path / "m.png", mask), has_mask=True)
-        row = cut_image(image, TILE).rows[0]
+        row = cut_image(image, TILE).lines[0]
         assert (row["defect_px"], row["exact_px"], row["label"], row["annotation"]) == (marked, marked, label, "mask")
 
 
@@ -127,7 +70,7 @@ def test_an_exact_mask_alone_decides(tmp_path):
     image = source_image(path, mask=write_pixels(tmp_path / "m.png", mask), has_mask=True)
     cut = cut_image(image, TILE)
     assert list(cut.truths) == ["exact"]
-    row = cut.rows[0]
+    row = cut.lines[0]
     assert (row["defect_px"], row["exact_px"], row["label"], row["annotation"]) == (4, 4, "defective", "mask")
 
 
@@ -135,7 +78,7 @@ def test_no_mask_file_means_that_nothing_is_defective(tmp_path):
     path = write_pixels(tmp_path / "a.png", noise(20, 20))
     cut = cut_image(source_image(path, has_mask=True, defect_class="good"), TILE)
     assert not cut.truths["exact"].any()
-    assert cut.rows[0]["exact_px"] == 0
+    assert cut.lines[0]["exact_px"] == 0
 
 
 def test_a_label_belongs_to_the_whole_image(tmp_path):
@@ -143,7 +86,7 @@ def test_a_label_belongs_to_the_whole_image(tmp_path):
     cut = cut_image(source_image(path, label="defective"), TILE)
     assert np.shape(cut.images) == (1, 20, 20, 3)
     assert cut.truths == {}
-    (row,) = cut.rows
+    (row,) = cut.lines
     assert (row["width"], row["height"], row["label"], row["annotation"]) == (40, 36, "defective", "label")
     assert (row["defect_px"], row["exact_px"]) == (-1, -1)
 
@@ -151,7 +94,7 @@ def test_a_label_belongs_to_the_whole_image(tmp_path):
 def test_mixed_classes_are_decided_tile_by_tile(tmp_path):
     path = write_pixels(tmp_path / "a.png", noise(20, 36))
     boxes = (Box(0, 0, 5, 5, "scratch"), Box(0, 6, 5, 10, "patch"), Box(30, 0, 36, 6, "patch"))
-    rows = cut_image(source_image(path, boxes=boxes, defect_class=""), TILE).rows
+    rows = cut_image(source_image(path, boxes=boxes, defect_class=""), TILE).lines
     assert [row["defect_class"] for row in rows] == ["scratch", "patch"]
 
 
@@ -241,15 +184,11 @@ def test_identical_pixels_have_one_hash_whatever_the_file(tmp_path):
     paths = [write_pixels(tmp_path / name, pixels) for name in ("a.png", "b.bmp")]
     others = [write_pixels(tmp_path / "c.png", noise(20, 30, 1)), write_pixels(tmp_path / "d.png", pixels[:, ::-1])]
     found = [
-        cut_image(source_image(path, boxes=(), defect_class="good"), TILE).rows[0]["pixels_sha"]
+        cut_image(source_image(path, boxes=(), defect_class="good"), TILE).lines[0]["pixels_sha"]
         for path in paths + others
     ]
     assert found[0] == found[1] == sha256(b"(20, 30, 3)" + pixels.tobytes()).hexdigest()[:16]
     assert len(set(found)) == 3
-
-
-def test_the_shape_is_part_of_the_hash():
-    assert pixels_sha(np.zeros((2, 3, 3), np.uint8)) != pixels_sha(np.zeros((3, 2, 3), np.uint8))
 
 
 def test_broken_images_are_left_out_counted_and_named(tmp_path, capsys):

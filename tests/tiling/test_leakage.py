@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from stages.datasets.images import Box
 from stages.records.tiles import open_tiles
 from stages.runtime.params import read_params
 from stages.tiling.cutting import make_tiles
-from stages.tiling.leakage import leakage, leakage_of_modes, tile_shas
+from stages.tiling.leakage import leakage, leakage_of_ways, tile_shas
 from stages.tiling.settings import Split
 from stages.tiling.splits import split_tiles
 from tests.datasets.small_sets import TILE, noise, source_image, write_pixels
@@ -69,7 +68,7 @@ def test_tiles_with_the_same_pixels_have_the_same_hash_and_no_others(tiles):
 def test_each_way_of_splitting_leaks_what_it_lets_through(tiles):
     split = replace(read_params().read(Split), by="group", seed=0, good_per_defective=None)
     table = split_tiles(tiles.index, split)
-    report = leakage_of_modes(tiles, table, split, partial(split_tiles, tiles.index))
+    report = leakage_of_ways(tiles, table, split)
     assert report["in_use"] == "group"
     clean = {"source_tiles": 0, "group_tiles": 0, "pixels_tiles": 0}
     assert clean.items() <= report["group"].items()
@@ -79,7 +78,7 @@ def test_each_way_of_splitting_leaks_what_it_lets_through(tiles):
     assert report["tile"]["pixels_percent"] > 50
     # the report does not depend on which way is in use
     by_tile = replace(split, by="tile")
-    other = leakage_of_modes(tiles, split_tiles(tiles.index, by_tile), by_tile, partial(split_tiles, tiles.index))
+    other = leakage_of_ways(tiles, split_tiles(tiles.index, by_tile), by_tile)
     assert other == report | {"in_use": "tile"}
 
 
@@ -87,5 +86,4 @@ def test_a_way_that_is_not_possible_is_null(tiles):
     index = tiles.index.assign(group="one")
     few = replace(tiles, index=index)
     split = replace(read_params().read(Split), by="tile", good_per_defective=None)
-    make_table = partial(split_tiles, index)
-    assert leakage_of_modes(few, make_table(split), split, make_table)["group"] is None
+    assert leakage_of_ways(few, split_tiles(index, split), split)["group"] is None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from stages.runtime.errors import InputError
 from stages.tiling.settings import Split
-from stages.tiling.splits import SPLITS, describe_duplicates, describe_split, split_tiles, unite
+from stages.tiling.split_words import counts_in_words, duplicates_in_words
+from stages.tiling.splits import SPLITS, split_tiles, unite
 
 BY_GROUP, BY_IMAGE, BY_TILE = (
     Split(good_per_defective=None, by=by, seed=0, train=0.7, val=0.1, test=0.2) for by in ("group", "image", "tile")
@@ -32,11 +33,20 @@ def table(groups=14, images=4, tiles=10, seed=0):
                         "tile_id": f"{source}@{tile},0",
                         "source": source,
                         "group": f"g{group:02d}",
+                        "official": "",
+                        "pixels_sha": source,
                         "label": "defective" if defective else "good",
                         "defect_class": CLASSES[image % 2] if defective else "good",
                     }
                 )
-    return pd.DataFrame(rows)
+    return whole(pd.DataFrame(rows))
+
+
+def whole(index):
+    """Return an index with the columns that splitting needs, where no pixels are known to be alike."""
+    names = [str(number) for number in range(len(index))]
+    lacking = {"tile_id": names, "pixels_sha": names, "official": "", "defect_px": 0, "width": 20, "height": 20}
+    return index.assign(**{name: values for name, values in lacking.items() if name not in index})
 
 
 def shares(index, split_table, rows=None):
@@ -93,7 +103,7 @@ def test_equal_groups_are_shared_out_to_the_nearest_whole():
 def test_ten_unequal_groups_as_in_hripcb():
     sizes = [10_920, 17_160, 5_940, 7_320, 6_240, 6_480, 6_480, 2_880, 6_000, 7_260]
     index = pd.concat([table(1, 1, size // 60).assign(group=f"{number:02d}") for number, size in enumerate(sizes)])
-    index["tile_id"] = [str(number) for number in range(len(index))]
+    index["tile_id"] = index["pixels_sha"] = [str(number) for number in range(len(index))]
     assigned = split_tiles(index.reset_index(drop=True), BY_GROUP)
     assert np.abs(np.subtract(shares(index, assigned), (0.7, 0.1, 0.2))).max() <= 0.03
 
@@ -107,7 +117,7 @@ def test_groups_of_any_extent_never_leave_a_split_empty(groups, seed):
         for label, count in zip(("good", "defective"), counts, strict=True)
         for _ in range(count)
     ]
-    index = pd.DataFrame(rows).assign(tile_id=[str(number) for number in range(len(rows))])
+    index = whole(pd.DataFrame(rows))
     assigned = split_tiles(index, Split(good_per_defective=None, by="group", seed=seed, train=0.7, val=0.1, test=0.2))
     assert set(assigned["split"]) == set(SPLITS)
     assert assigned.groupby(index["group"])["split"].nunique().max() == 1
@@ -119,7 +129,7 @@ def test_classes_reach_every_split_where_groups_allow_it():
     index = pd.DataFrame(
         [{"group": group, "label": label, "defect_class": label} for group, label in labels.items() for _ in range(10)]
     )
-    index["tile_id"] = [str(number) for number in range(len(index))]
+    index = whole(index)
     counts = pd.crosstab(split_tiles(index, BY_GROUP)["split"], index["label"])
     assert (counts > 0).all(axis=None)
 
@@ -150,7 +160,7 @@ def test_the_description_counts_labels():
     index = pd.DataFrame({"label": ["good", "defective", "good", "good"]})
     assigned = pd.DataFrame({"split": ["train", "train", "test", "train"]})
     expected = "train 2 good + 1 defective, val 0 good + 0 defective, test 1 good + 0 defective"
-    assert describe_split(index, assigned) == expected
+    assert counts_in_words(index, assigned) == expected
 
 
 def test_good_tiles_beyond_the_wanted_number_are_unused() -> None:
@@ -162,7 +172,7 @@ def test_good_tiles_beyond_the_wanted_number_are_unused() -> None:
             "label": ["defective" if i < 40 else "good" for i in range(400)],
             "defect_class": ["spur" if i < 40 else "good" for i in range(400)],
         }
-    )
+    ).pipe(whole)
     split = Split(by="tile", seed=0, train=0.5, val=0.25, test=0.25, good_per_defective=2.0)
     counts = pd.crosstab(split_tiles(index, split)["split"].to_numpy(), index["label"].to_numpy())
     # 40 defective tiles at 0.5, 0.25, 0.25 are 20, 10, 10; twice as many good ones stay, 360 - 80 are left out
@@ -198,11 +208,11 @@ def test_identical_pixels_stay_together(by):
     assert set(units[index["group"] == "g09"]) >= ({"g00"} if by == "group" else {"g05/i2.png"})
 
 
-def test_unknown_pixels_unite_nothing():
-    index = table().assign(pixels_sha="")
+def test_images_of_their_own_pixels_unite_nothing():
+    index = table()
     assert np.array_equal(unite(index, "group"), index["group"])
-    assert np.array_equal(unite(index.drop(columns="pixels_sha"), "group"), index["group"])
-    assert describe_duplicates(index, BY_GROUP) == ""
+    assert np.array_equal(unite(index, "tile"), index["tile_id"])
+    assert duplicates_in_words(index, BY_GROUP) == ""
 
 
 @settings(max_examples=50, deadline=None)
@@ -248,10 +258,10 @@ def test_a_training_image_identical_to_a_test_image_is_unused(by):
     assert set(assigned[index["source"] == "g03/i0.png"]) == {"unused"}
     assert set(assigned[index["source"] == "g17/i0.png"]) == {"test"}
     assert (assigned == "unused").sum() == 10
-    assert describe_duplicates(index, split) == (
+    assert duplicates_in_words(index, split) == (
         "2 images repeat another's pixels, 1 official images left out for sharing a unit with a later part"
     )
-    assert describe_split(index, pd.DataFrame({"split": assigned})).endswith(", 10 unused")
+    assert counts_in_words(index, pd.DataFrame({"split": assigned})).endswith(", 10 unused")
 
 
 @pytest.mark.parametrize("by", ["group", "image", "tile"])
@@ -265,7 +275,7 @@ def test_the_publishers_validation_images_are_validation(by):
     left_out = index["source"].isin(["g03/i0.png", "g13/i0.png"])  # like a picture of val, like one of test
     assert (assigned[left_out] == "unused").all()
     assert (assigned[~left_out] == index["official"][~left_out]).all()
-    assert "2 official images left out for sharing a unit" in describe_duplicates(index, split)
+    assert "2 official images left out for sharing a unit" in duplicates_in_words(index, split)
     assert split_tiles(index, replace(split, official_val=0.4))["split"].equals(assigned)
 
 

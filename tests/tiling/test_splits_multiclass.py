@@ -8,7 +8,7 @@ import pytest
 
 from stages.runtime.errors import InputError
 from stages.tiling.splits import SPLITS, split_tiles
-from tests.tiling.test_splits import BY_GROUP
+from tests.tiling.test_splits import BY_GROUP, whole
 
 
 def kinds(groups=12, good=False):
@@ -24,7 +24,7 @@ def kinds(groups=12, good=False):
     index["tile_id"] = index["group"] + "@" + index["tile"].astype(str)
     if good:
         index.loc[index["tile"] > 6, ["label", "defect_class"]] = "good"
-    return index
+    return whole(index)
 
 
 @pytest.mark.parametrize("by", ["group", "image", "tile"])

@@ -22,7 +22,7 @@ def test_areas_and_threshold_are_those_of_the_source(tmp_path):
     for px in (8, 20, 40):
         tile = replace(TILE, mode="resize", px=px)
         for height, label in ((4, "defective"), (3, "good")):
-            row = cut_image(boxed(tmp_path, (0, 0, 4, height), height=40), tile).rows[0]
+            row = cut_image(boxed(tmp_path, (0, 0, 4, height), height=40), tile).lines[0]
             assert (row["defect_px"], row["label"], row["width"], row["height"]) == (4 * height, label, 40, 40)
 
 
@@ -38,17 +38,19 @@ def test_a_scratch_that_shrinks_to_less_than_a_pixel_keeps_label_and_truth(tmp_p
         "mask": lambda: source_image(path, has_mask=True, mask=write_pixels(tmp_path / "m.png", mask)),
     }[kind]()
     cut = cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.0))
-    assert (cut.rows[0]["label"], cut.rows[0]["defect_px"]) == ("defective", 60)
+    assert (cut.lines[0]["label"], cut.lines[0]["defect_px"]) == ("defective", 60)
     (packed,) = cut.truths.values()
     truth = np.unpackbits(packed, axis=-1, count=20).astype(bool)[0]
     assert np.argwhere(truth).tolist() == [[10, x] for x in range(2, 14)]
-    assert cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.006)).rows[0]["label"] == "defective"
-    assert cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.007)).rows[0]["label"] == "good"
+    assert (
+        cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.006)).lines[0]["label"] == "defective"
+    )
+    assert cut_image(image, replace(TILE, px=20, mode="resize", defect_threshold=0.007)).lines[0]["label"] == "good"
 
 
 def test_a_small_image_grows_with_its_truth(tmp_path):
     cut = cut_image(boxed(tmp_path, (0, 0, 5, 10), height=10, width=10), TILE)
-    assert cut.rows[0]["defect_px"] == 50
+    assert cut.lines[0]["defect_px"] == 50
     assert np.unpackbits(cut.truths["boxes"], axis=-1, count=20).sum() == 200
 
 
@@ -59,7 +61,7 @@ def test_a_turned_picture_has_the_same_tiles_as_the_upright_one(tmp_path):
     turned = cut_image(source_image(path, boxes=(box,), annotated_shape=(36, 40)), TILE)
     assert np.array_equal(plain.images, turned.images)
     assert np.array_equal(plain.truths["boxes"], turned.truths["boxes"])
-    assert [row["pixels_sha"] for row in plain.rows] == [row["pixels_sha"] for row in turned.rows]
+    assert [row["pixels_sha"] for row in plain.lines] == [row["pixels_sha"] for row in turned.lines]
 
 
 def test_tiles_that_show_an_unclear_box_are_left_out_and_counted(tmp_path):
@@ -69,7 +71,7 @@ def test_tiles_that_show_an_unclear_box_are_left_out_and_counted(tmp_path):
     mask = write_pixels(tmp_path / "m.png", grey)
     path = write_pixels(tmp_path / "a.png", noise(36, 40))
     cut = cut_image(source_image(path, boxes=boxes, mask=mask, has_mask=True, derived=True), TILE)
-    assert [(row["x"], row["y"], row["label"]) for row in cut.rows] == [
+    assert [(row["x"], row["y"], row["label"]) for row in cut.lines] == [
         (0, 0, "defective"),
         (16, 0, "good"),
         (0, 16, "good"),
@@ -83,7 +85,7 @@ def test_a_mask_beyond_every_box_is_of_the_nearest_ones_class(tmp_path):
     mask[10, 14:30] = 255  # begins in the patch, ends nearer to it than to the ding
     boxes = (Box(10, 8, 15, 12, "patch"), Box(0, 0, 2, 2, "ding"))
     path, written = write_pixels(tmp_path / "a.png", noise(20, 36)), write_pixels(tmp_path / "m.png", mask)
-    rows = cut_image(source_image(path, boxes=boxes, mask=written, has_mask=True, defect_class=""), TILE).rows
+    rows = cut_image(source_image(path, boxes=boxes, mask=written, has_mask=True, defect_class=""), TILE).lines
     assert [row["defect_class"] for row in rows] == ["patch", "patch"]
 
 
@@ -94,7 +96,7 @@ def test_a_tile_has_the_kind_that_its_outlines_show_and_not_that_of_a_box_around
     boxes = (Box(0, 0, 160, 160, "scratch"), Box(10, 130, 25, 145, "dent"))
     path = write_pixels(tmp_path / "a.png", noise(160, 160))
     image = source_image(path, defect_class="", boxes=boxes, has_mask=True, polygons=(scratch, dent))
-    rows = cut_image(image, replace(TILE, px=40, overlap_px=0, defect_threshold=0.0)).rows
+    rows = cut_image(image, replace(TILE, px=40, overlap_px=0, defect_threshold=0.0)).lines
     kinds = {(row["x"], row["y"]): row["defect_class"] for row in rows}
     assert kinds[0, 120] == "dent"
     assert {kinds[at, at] for at in (0, 40, 80, 120)} == {"scratch"}
@@ -112,7 +114,7 @@ def test_kinds_turn_with_a_picture_that_was_outlined_as_it_is_stored(tmp_path):
         polygons=(left, right),
         drawn_on="stored",
     )
-    rows = cut_image(image, replace(TILE, px=20, overlap_px=0, defect_threshold=0.0)).rows
+    rows = cut_image(image, replace(TILE, px=20, overlap_px=0, defect_threshold=0.0)).lines
     assert [row["defect_class"] for row in rows] == ["b", "a"]
 
 

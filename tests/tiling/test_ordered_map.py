@@ -7,7 +7,7 @@ import time
 import pytest
 
 from stages.runtime.errors import InputError
-from stages.tiling.engine import map_in_order
+from stages.tiling.ordered_map import map_in_order
 
 
 def square(number):
@@ -68,7 +68,7 @@ def test_dask_that_is_not_installed_is_one_line(monkeypatch):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch):
-    monkeypatch.setattr("stages.tiling.engine.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("stages.tiling.ordered_map.CONNECT_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(InputError, match=r"runtime\.cluster: no Dask scheduler answers at") as refused:
             list(map_in_order(square, range(3), 1, address))
