@@ -20,7 +20,6 @@ from stages.runtime.command import run_stage
 from stages.runtime.convert import reject_unknown
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Runtime
-from stages.scoring.localisation import SCORES
 from stages.scoring.settings import Score
 from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
@@ -48,8 +47,6 @@ def refuse_wrong(params: Params) -> None:
         read_training(params, name, dict.fromkeys(tuned_keys(params, name), 1))  # 1 fits wherever `tuned` can stand
         find_architecture(name, read_model(params, name))
     refuse_methods(params.read(Explain), set(params.families.values()), params.read(Tile).px)
-    if (choose_by := params.read(Score).choose_by) not in SCORES:
-        raise InputError(f"params.yaml: score.choose_by is {choose_by!r}; known: {', '.join(SCORES)}")
     for metric in params.read(Rank).metrics:
         if metric not in METRICS:
             raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from stages import draw as stage
+from stages.figures import gallery, methods
 from stages.figures.settings import Draw
 from stages.records.paths import maps_folder, plot_file, tiles_folder
 from stages.runtime.errors import InputError
@@ -38,8 +39,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def keep(name: str) -> Callable[..., None]:
         return lambda path, rows, title: handed.update({name: (rows, title)})
 
-    for name in PICTURES:
-        monkeypatch.setattr(stage, f"draw_{name}", keep(name))
+    for name, module in (("gallery", gallery), ("methods", methods)):
+        monkeypatch.setattr(module, f"draw_{name}", keep(name))
     return handed
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from stages import score as stage
 from stages.metrics.controls import CONTROLS
-from stages.metrics.table import METRICS, PixelHistograms, metrics_of
+from stages.metrics.table import METRICS, SCORES, PixelHistograms, metrics_of
 from stages.ranking.cluster_scores import cluster_parts
 from stages.runtime.params import read_params
 from stages.scores.scores import open_scores
-from stages.scoring import measuring
-from stages.scoring.localisation import SCORES
+from stages.scoring import tables
+from stages.scoring import tiles as tiles_module
 from stages.scoring.settings import Score
 from tests.parameters import but
 from tests.score_records import PX, write_maps, write_tiles
@@ -130,7 +130,9 @@ def test_scores_by_threshold_pass_through_the_scores_of_both_rules(params):
     ]
     boxes = scored("net")["boxes"]["cam"]
     (thesis,) = (row for row in rows if (row["truth"], row["rule"]) == ("boxes", "thesis"))
-    assert [float(thesis[name]) for name in stage.THRESHOLD_SCORES] == [boxes[name] for name in stage.THRESHOLD_SCORES]
+    assert [float(thesis[name]) for name in tables.THRESHOLD_SCORES] == [
+        boxes[name] for name in tables.THRESHOLD_SCORES
+    ]
     (validation,) = (row for row in rows if (row["truth"], row["rule"]) == ("boxes", "validation"))
     assert float(validation["threshold"]) == boxes["thresholds"]["validation_threshold"]
     f1 = float(validation["f1"])
@@ -158,7 +160,7 @@ def test_chunks_change_nothing(params, monkeypatch):
     write_maps(params, "net")
     stage.score(params, "net")
     whole, histograms = scored("net"), (stage.scores_folder("net") / "histograms.parquet").read_bytes()
-    monkeypatch.setattr(measuring, "CHUNK_TILES", 3)
+    monkeypatch.setattr(tiles_module, "CHUNK_TILES", 3)
     stage.score(params, "net")
     assert scored("net") == whole
     assert (stage.scores_folder("net") / "histograms.parquet").read_bytes() == histograms

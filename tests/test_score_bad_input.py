@@ -23,7 +23,7 @@ def test_bad_input_is_named_and_earlier_results_stay(params):
     stage.score(params, "net")
     before = stage.metrics_file("score", "net").read_bytes()
 
-    with pytest.raises(InputError, match=r"score.choose_by is 'dice'; known: f1, precision, jaccard"):
+    with pytest.raises(InputError, match=r"score.choose_by is 'dice'; expected one of f1, precision, jaccard"):
         stage.score(with_score(params, choose_by="dice"), "net")
     with pytest.raises(InputError, match=r"data/maps/other/index.parquet: missing; run the explain stage"):
         stage.score(params, "other")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torchmetrics.functional.classification import (
     binary_accuracy,
     binary_average_precision,
@@ -62,8 +63,8 @@ def classification_scores(
 
 
 def probability_of(logit: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return 1 / (1 + exp(-logit)) in float64, without overflow for any finite logit."""
-    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, np.float64)))
+    """Return 1 / (1 + exp(-logit)) in float64. TEMPORARY: until the report stage calls `scipy.special.expit` itself."""
+    return np.asarray(expit(np.asarray(logit, np.float64)))
 
 
 def multiclass_scores(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stages.metrics.pixel_ranking import Histograms
+from stages.metrics.histograms import Histograms
 from stages.metrics.table import METRICS, PixelCounts, PixelHistograms
 
 Floats = NDArray[np.float64]

@@ -22,6 +22,9 @@ def centre_prior(
     """Return the same Gaussian around the tile's centre for every tile, with a standard deviation of px / 4.
 
     exp(-((x - px / 2)^2 + (y - px / 2)^2) / (2 (px / 4)^2)) at each cell's centre (x, y)
+
+    >>> centre_prior(1, 3, 3, 96)[0, 1].astype(float).round(2).tolist()
+    [0.41, 1.0, 0.41]
     """
     down, across = (
         np.exp(-(((np.arange(cells) + 0.5) * extent_px(cells, px, cell_px) + offset_px - px / 2) ** 2) / (px**2 / 8))
@@ -31,7 +34,11 @@ def centre_prior(
 
 
 def random_map(tile_ids: Sequence[str], height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
-    """Return cells drawn evenly from 0..1, by a seed of each tile's own: the same whatever tiles are with it."""
+    """Return cells drawn evenly from 0..1, by a seed of each tile's own: the same whatever tiles are with it.
+
+    >>> bool((random_map(["a", "b"], 2, 2)[1] == random_map(["b"], 2, 2)[0]).all())
+    True
+    """
     maps = np.empty((len(tile_ids), height, width), np.float32)
     for heatmap, tile_id in zip(maps, tile_ids, strict=True):
         heatmap[:] = np.random.default_rng(derive_seed(seed, "random map", tile_id)).random((height, width), np.float32)
@@ -45,6 +52,9 @@ def edge_map(
 
     Args:
         images: (n, px, px, 3) RGB.
+
+    >>> edge_map(np.full((1, 8, 8, 3), 9, np.uint8), 2, 2).tolist()
+    [[[0.0, 0.0], [0.0, 0.0]]]
     """
     edges = np.empty(images.shape[:3], np.float32)
     for image, edge in zip(images, edges, strict=True):
@@ -62,5 +72,8 @@ def grid_truth(
 
     Enlarged and scored like a heatmap (probability 1 where defective), it says what scores a map of that resolution can
     be expected to reach. It is no upper bound: cells that stretch the defect's border may score higher.
+
+    >>> grid_truth(np.array([[[1, 1], [1, 0]]], bool), 1, 2).tolist()
+    [[[1.0, 0.5]]]
     """
     return cell_averages(truth.astype(np.float32), height, width, cell_px, offset_px)

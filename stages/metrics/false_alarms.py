@@ -6,44 +6,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.geometry import upsample
-from stages.metrics.thesis import scale_to_255
-
 Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 
 
-def lit_regions(
-    maps: Floats,
-    shown: Bools,
-    levels: Floats,
-    px: int,
-    cell_px: float | None = None,
-    offset_px: float = 0.0,
-) -> NDArray[np.int64]:
-    """Measure what is predicted on a few tiles under one setting.
+def lit_regions(scaled: Floats, level: float) -> NDArray[np.int64]:
+    """Measure what a threshold lights up on a few tiles.
 
     Args:
-        maps: (n, h, w) heatmaps at native resolution.
-        shown: (n,) the probability of a defect is above its threshold; others are black and cost nothing.
-        levels: (n,) what the heatmap, scaled to 0..255, must be above (`Thresholded.levels`, or 127).
-        px, cell_px, offset_px: see `stages.metrics.geometry`.
+        scaled: (n, px, px) heatmaps, each scaled to 0..255 by its own minimum and maximum.
+        level: 0..255; pixels above it are lit.
 
     Returns:
-        (n, 2): predicted pixels, pixels of the largest 8-connected region; both 0 for a black tile.
+        (n, 2): lit pixels, pixels of the largest 8-connected region; both 0 for a black tile.
+
+    >>> lit_regions(np.array([[[255.0, 0.0, 255.0], [0.0, 0.0, 255.0]]]), 127).tolist()
+    [[3, 2]]
     """
-    measured = np.zeros((len(maps), 2), np.int64)
-    rows = np.flatnonzero(shown)
-    if not rows.size:
-        return measured
-    native = maps[rows]
-    varied = native.min(axis=(1, 2)) < native.max(axis=(1, 2))
-    scaled = scale_to_255(upsample(native, px, cell_px, offset_px))
-    masks = (scaled > np.asarray(levels)[rows, None, None]) & varied[:, None, None]
-    for row, mask in zip(rows, masks, strict=True):
+    measured = np.zeros((len(scaled), 2), np.int64)
+    for tile, mask in enumerate(scaled > level):
         statistics = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)[2]
         areas = statistics[1:, cv2.CC_STAT_AREA]
-        measured[row] = areas.sum(), areas.max(initial=0)
+        measured[tile] = areas.sum(), areas.max(initial=0)
     return measured
 
 
@@ -58,6 +41,9 @@ def false_alarms(regions: NDArray[np.integer], area_px: int, min_region_px: int)
     Returns:
         `lit_fraction` of all their pixels, and the shares of tiles with any region and with one of at least
         `min_region_px`: 0..1, NaN where there is no good tile; and the count `good_tiles`.
+
+    >>> false_alarms(np.array([[6, 2], [0, 0]]), area_px=100, min_region_px=3)
+    {'lit_fraction': 0.03, 'tiles_with_region': 0.5, 'tiles_with_large_region': 0.0, 'good_tiles': 2}
     """
     count = len(regions)
 

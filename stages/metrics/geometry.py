@@ -12,7 +12,11 @@ Floats = NDArray[np.floating]
 
 
 def extent_px(cells: int, px: int, cell_px: float | None) -> float:
-    """Return the side of a cell in pixels; None stands for cells that fill the tile exactly, px / cells."""
+    """Return the side of a cell in pixels; None stands for cells that fill the tile exactly, px / cells.
+
+    >>> extent_px(7, 224, None), extent_px(4, 112, 32)
+    (32.0, 32.0)
+    """
     return px / cells if cell_px is None else float(cell_px)
 
 
@@ -29,6 +33,9 @@ def upsample(maps: Floats, px: int, cell_px: float | None = None, offset_px: flo
 
     Returns:
         (n, px, px). A constant map stays exactly constant, whatever the products would round it to.
+
+    >>> upsample(np.array([[[0.0, 4.0]]]), 4)[0, 0].tolist()
+    [0.0, 1.0, 3.0, 4.0]
     """
     native = np.ascontiguousarray(maps, dtype=np.float32)
     count, height, width = native.shape
@@ -43,7 +50,11 @@ def upsample(maps: Floats, px: int, cell_px: float | None = None, offset_px: flo
 
 
 def bilinear_weights(cells: int, px: int, cell_px: float | None = None, offset_px: float = 0.0) -> NDArray[np.float32]:
-    """Return the (px, cells) matrix that interpolates linearly between cell centres; each row adds up to 1."""
+    """Return the (px, cells) matrix that interpolates linearly between cell centres; each row adds up to 1.
+
+    >>> bilinear_weights(2, 4).tolist()
+    [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
+    """
     position = (np.arange(px) + 0.5 - offset_px) / extent_px(cells, px, cell_px) - 0.5
     position = np.clip(position, 0, cells - 1)
     before = np.minimum(position.astype(int), max(cells - 2, 0))
@@ -65,6 +76,9 @@ def cell_averages(
 
     Returns:
         (n, height, width).
+
+    >>> cell_averages(np.array([[[0.0, 2.0], [4.0, 6.0]]]), 1, 2).tolist()
+    [[[2.0, 4.0]]]
     """
     px = images.shape[-1]
     down, across = (area_weights(cells, px, cell_px, offset_px) for cells in (height, width))
@@ -73,7 +87,11 @@ def cell_averages(
 
 
 def area_weights(cells: int, px: int, cell_px: float | None = None, offset_px: float = 0.0) -> NDArray[np.float32]:
-    """Return the (cells, px) matrix that averages pixels over cells; each row adds up to 1."""
+    """Return the (cells, px) matrix that averages pixels over cells; each row adds up to 1.
+
+    >>> area_weights(2, 4).tolist()
+    [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    """
     side = extent_px(cells, px, cell_px)
     # at least a sliver of the edge pixel, so that a cell outside the tile has something to repeat
     start = np.clip(np.arange(cells) * side + offset_px, 0, px - 1e-3)[:, None]
@@ -87,6 +105,10 @@ def area_weights(cells: int, px: int, cell_px: float | None = None, offset_px: f
 def centre_pixels(
     cells: NDArray[np.integer], count: int, px: int, cell_px: float | None = None, offset_px: float = 0.0
 ) -> NDArray[np.intp]:
-    """Return the pixel that holds the centre of each cell index along one axis; centres outside count as the edge."""
+    """Return the pixel that holds the centre of each cell index along one axis; centres outside count as the edge.
+
+    >>> centre_pixels(np.array([0, 3]), 4, 112, cell_px=32).tolist()
+    [16, 111]
+    """
     centres = (cells + 0.5) * extent_px(count, px, cell_px) + offset_px
     return np.clip(np.floor(centres), 0, px - 1).astype(np.intp)

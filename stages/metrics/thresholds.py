@@ -22,15 +22,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.geometry import upsample
-from stages.metrics.thesis import counts_of, mean_iou, pixel_scores, scale_to_255
+from stages.metrics.enlarged import EnlargedMaps, TruePixels
+from stages.metrics.pixel_counts import counts_of, mean_iou, pixel_scores
 
 LEVELS = 256
 FRACTIONS = tuple(step / 20 for step in range(1, 20))  # 0.05 .. 0.95
 RULES = ("fixed", "otsu", "fraction", "validation")
 _TOP = LEVELS - 1  # nothing is above it: black
 
-Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 
@@ -38,130 +37,138 @@ Bools = NDArray[np.bool_]
 class Levels:
     """The pixels of n tiles under one setting, counted by level."""
 
-    every: NDArray[np.int64]  # (n, 256) all pixels
-    inside: dict[str, NDArray[np.int64]]  # name of the truth -> (n, 256) pixels inside it
+    every: NDArray[np.unsignedinteger]  # (n, 256) all pixels
+    inside: dict[str, NDArray[np.unsignedinteger]]  # name of the truth -> (n, 256) pixels inside it
     low: NDArray[np.float32]  # (n,) smallest value of the heatmap at tile size
     high: NDArray[np.float32]  # (n,) largest
+    shown: Bools  # (n,) the probability of a defect is above its threshold
 
-    def counts(self, truth: str, threshold: NDArray | float, shown: Bools) -> NDArray[np.int64]:
+    @property
+    def visible(self) -> Bools:
+        """(n,) whether the tile is shown and its heatmap not constant: all others are black by every rule."""
+        return self.shown & (self.high > self.low)
+
+    def counts(self, truth: str, threshold: NDArray | float) -> NDArray[np.int64]:
         """Return (n, 4) TP, FP, FN, TN of "level above threshold"; `threshold` is one whole number or (n,) of them."""
         above = np.arange(LEVELS) > np.broadcast_to(threshold, len(self.every))[:, None]
-        above &= (shown & (self.high > self.low))[:, None]
-        inside = self.inside[truth]
-        return _area_counts((inside * above).sum(1), (self.every * above).sum(1), inside.sum(1), self.every.sum(1))
+        above &= self.visible[:, None]
+        inside, every = self.inside[truth], self.every
+        pixels = (inside * above, every * above, inside, every)
+        return counts_of(*(part.sum(axis=1, dtype=np.int64) for part in pixels))
 
 
 @dataclass(frozen=True)
-class Thresholded:
-    """What a rule gave: the value it chose (NaN where it chooses for each tile) and the counts of all n tiles."""
+class Thresholds:
+    """What validation tiles chose for one truth; NaN where none of them has any."""
 
-    threshold: float  # level 0..255, or a fraction of the maximum
-    levels: NDArray[np.float64]  # (n,) the level that a pixel must be above; NaN where nothing could be chosen
-    counts: NDArray[np.int64]  # (n, 4) TP, FP, FN, TN; all 0 there
-
-    def scores(self, rows: Bools) -> dict[str, float]:
-        """Return the pooled `pixel_scores` and `mean_iou` of the selected tiles."""
-        return {**pixel_scores(self.counts[rows]), **mean_iou(self.counts[rows])}
+    level: float  # 0..254
+    fraction: float  # of `FRACTIONS`
 
 
-def count_levels(
-    maps: Floats, truths: Mapping[str, Bools], px: int, cell_px: float | None = None, offset_px: float = 0.0
-) -> Levels:
-    """Count the levels of a few tiles under one setting.
+def count_levels(maps: EnlargedMaps, truths: Mapping[str, TruePixels], shown: Bools) -> Levels:
+    """Count the levels of b tiles.
 
     Args:
-        maps: (n, h, w) heatmaps at native resolution.
-        truths: name of the truth -> (n, px, px) mask.
-        px, cell_px, offset_px: see `stages.metrics.geometry`.
+        maps, truths: of the same tiles.
+        shown: (b,) the probability of a defect is above its threshold.
+
+    >>> maps = EnlargedMaps(np.array([[[0.0, 1.0], [2.0, 2.0]]]), 2)
+    >>> np.flatnonzero(count_levels(maps, {}, np.array([True])).every[0]).tolist()
+    [0, 128, 255]
     """
-    heatmaps = upsample(maps, px, cell_px, offset_px).reshape(len(maps), -1)
-    tile = np.arange(len(maps), dtype=np.int32)[:, None] * LEVELS
-    scaled = scale_to_255(heatmaps)
-    places = np.ceil(scaled, out=scaled).astype(np.int32) + tile
+    count, pixels = maps.scaled.shape
+    tile = np.arange(count, dtype=np.int32)[:, None] * LEVELS
+    places = np.ceil(maps.scaled).astype(np.int32) + tile
 
-    def counted(chosen: NDArray) -> NDArray[np.int64]:
-        return np.bincount(chosen, minlength=len(maps) * LEVELS).reshape(-1, LEVELS)
+    def counted(chosen: NDArray) -> NDArray[np.unsignedinteger]:
+        levels = np.bincount(chosen, minlength=count * LEVELS).reshape(-1, LEVELS)
+        return levels.astype(np.min_scalar_type(pixels))  # those of all tiles are kept
 
-    inside = {kind: counted(places[truth.reshape(len(maps), -1)]) for kind, truth in truths.items()}
-    return Levels(counted(places.ravel()), inside, heatmaps.min(axis=1), heatmaps.max(axis=1))
+    inside = {kind: counted(places.reshape(-1)[truth.pixels]) for kind, truth in truths.items()}
+    return Levels(counted(places.ravel()), inside, maps.raw.min(axis=1), maps.raw.max(axis=1), shown)
 
 
-def join_levels(chunks: list[Levels]) -> Levels:
-    """Put the levels of consecutive chunks of tiles into one."""
+def join_levels(blocks: list[Levels]) -> Levels:
+    """Put the levels of consecutive blocks of tiles, one at least, into one."""
     return Levels(
-        np.concatenate([chunk.every for chunk in chunks]),
-        {kind: np.concatenate([chunk.inside[kind] for chunk in chunks]) for kind in chunks[0].inside},
-        np.concatenate([chunk.low for chunk in chunks]),
-        np.concatenate([chunk.high for chunk in chunks]),
+        np.concatenate([block.every for block in blocks]),
+        {kind: np.concatenate([block.inside[kind] for block in blocks]) for kind in blocks[0].inside},
+        np.concatenate([block.low for block in blocks]),
+        np.concatenate([block.high for block in blocks]),
+        np.concatenate([block.shown for block in blocks]),
     )
 
 
-def apply_rules(
-    levels: Levels, truth: str, shown: Bools, validation: Bools, fixed: int = 127
-) -> dict[str, Thresholded]:
-    """Apply every rule of `RULES`; where a rule chooses, it sees the validation tiles only.
+def choose_thresholds(validation: Levels, truth: str) -> Thresholds:
+    """Choose what has the highest pooled IoU on validation tiles, of equal ones the lowest."""
+    if not validation.inside[truth].any():
+        return Thresholds(math.nan, math.nan)
+    counts = [validation.counts(truth, fraction_levels(validation, fraction)) for fraction in FRACTIONS]
+    ious = [pixel_scores(by_fraction)["jaccard"] for by_fraction in counts]
+    return Thresholds(best_level(validation, truth), FRACTIONS[int(np.argmax(ious))])
+
+
+def apply_rules(levels: Levels, truth: str, chosen: Thresholds, fixed: int = 127) -> dict[str, NDArray[np.int64]]:
+    """Return rule of `RULES` -> (n, 4) TP, FP, FN, TN of the tiles by it.
+
+    Where nothing could be chosen no pixel is counted, so that every score of the rule is undefined.
 
     Args:
-        truth: the truth that is counted, and chosen by.
-        shown: (n,) the probability of a defect is above its threshold.
-        validation: (n,) the tiles to choose by. Without truth on any of them the rules that choose give NaN as
-            threshold and count no pixel, so that every score of theirs is undefined.
-        fixed: level of the fixed rule.
+        chosen: by validation tiles against the same truth.
+        fixed: level of the fixed rule, 0..255.
     """
-
-    def by(value: float, thresholds: NDArray | float) -> Thresholded:
-        thresholds = np.broadcast_to(np.asarray(thresholds, np.float64), len(levels.every))
-        return Thresholded(value, thresholds, levels.counts(truth, thresholds, shown))
-
-    fraction, level = best_fraction(levels, truth, shown, validation), best_level(levels, truth, shown, validation)
-    nothing = Thresholded(math.nan, np.full(len(levels.every), math.nan), np.zeros((len(levels.every), 4), np.int64))
+    nothing = np.zeros((len(levels.every), 4), np.int64)
     return {
-        "fixed": by(fixed, fixed),
-        "otsu": by(math.nan, otsu_levels(levels.every)),
-        "fraction": nothing if math.isnan(fraction) else by(fraction, fraction_levels(levels, fraction)),
-        "validation": nothing if math.isnan(level) else by(level, level),
+        "fixed": levels.counts(truth, fixed),
+        "otsu": levels.counts(truth, otsu_levels(levels.every)),
+        "fraction": nothing
+        if math.isnan(chosen.fraction)
+        else levels.counts(truth, fraction_levels(levels, chosen.fraction)),
+        "validation": nothing if math.isnan(chosen.level) else levels.counts(truth, chosen.level),
     }
 
 
-def oracle(levels: Levels, truth: str, shown: Bools, scored: Bools) -> Thresholded:
-    """Return the best level for all tiles on the very tiles that are scored: what one level can reach, no result."""
-    level = best_level(levels, truth, shown, scored)
-    threshold = _TOP if math.isnan(level) else level
-    return Thresholded(level, np.full(len(levels.every), float(threshold)), levels.counts(truth, threshold, shown))
+def threshold_scores(
+    levels: Levels, truth: str, chosen: Thresholds, rules: Mapping[str, NDArray[np.integer]]
+) -> dict[str, float]:
+    """Return IoU of the defect under every rule, and what the best threshold leaves.
 
+    Args:
+        levels: of the n tiles that are scored.
+        rules: `apply_rules` of the same.
 
-def scores_by_threshold(levels: Levels, truth: str, shown: Bools, rows: Bools) -> list[dict[str, float]]:
-    """Return the pooled `pixel_scores` of the selected tiles with each level 0..254 as threshold of all tiles."""
-    visible = rows & shown & (levels.high > levels.low)
-    inside, every = levels.inside[truth], levels.every
-    both, predicted = (_above(pixels[visible].sum(axis=0)).astype(np.int64) for pixels in (inside, every))
-    counts = counts_of(both, predicted, inside[rows].sum(), int(every[rows].sum()))
-    return [pixel_scores(own) for own in counts]
-
-
-def best_level(levels: Levels, truth: str, shown: Bools, rows: Bools) -> float:
-    """Return the level 0..254 with the highest pooled IoU on the selected tiles.
-
-    Of equal ones the lowest; NaN without truth.
+    Returns:
+        `<rule>_iou` of the defect pooled over tiles, `validation_mean_iou` (mean of defect and background, what is
+        mostly published as mIoU), the `validation_threshold` (0..255), `oracle_iou` with the one threshold that is best
+        on these very tiles, and `oracle_gap` = oracle_iou - validation_iou.
     """
-    visible = rows & shown & (levels.high > levels.low)
-    inside, every = levels.inside[truth], levels.every[visible].sum(axis=0)
-    total = int(inside[rows].sum())
+    scores = {f"{name}_iou": mean_iou(counts)["foreground_iou"] for name, counts in rules.items()}
+    best = best_level(levels, truth)
+    oracle = mean_iou(levels.counts(truth, _TOP if math.isnan(best) else best))["foreground_iou"]
+    return {
+        **scores,
+        "validation_mean_iou": mean_iou(rules["validation"])["mean_iou"],
+        "validation_threshold": chosen.level,
+        "oracle_iou": oracle,
+        "oracle_gap": oracle - scores["validation_iou"],
+    }
+
+
+def scores_by_threshold(levels: Levels, truth: str) -> list[dict[str, float]]:
+    """Return the pooled `pixel_scores` of the tiles with each level 0..254 as threshold of all of them."""
+    inside, every = levels.inside[truth], levels.every
+    both, predicted = (_above(pixels[levels.visible].sum(axis=0)).astype(np.int64) for pixels in (inside, every))
+    counts = counts_of(both, predicted, inside.sum(dtype=np.int64), every.sum(dtype=np.int64))
+    return [pixel_scores(at_level) for at_level in counts]
+
+
+def best_level(levels: Levels, truth: str) -> float:
+    """Return the level 0..254 with the highest pooled IoU, of equal ones the lowest; NaN without truth."""
+    total = int(levels.inside[truth].sum())
     if not total:
         return math.nan
-    both = _above(inside[visible].sum(axis=0))
-    return float(np.argmax(both / (total + _above(every) - both)))
-
-
-def best_fraction(levels: Levels, truth: str, shown: Bools, rows: Bools) -> float:
-    """Return the fraction of `FRACTIONS` with the highest pooled IoU on the selected tiles; NaN without truth."""
-    if not levels.inside[truth][rows].any():
-        return math.nan
-    ious = [
-        pixel_scores(levels.counts(truth, fraction_levels(levels, fraction), shown)[rows])["jaccard"]
-        for fraction in FRACTIONS
-    ]
-    return FRACTIONS[int(np.argmax(ious))]
+    both, predicted = (_above(pixels[levels.visible].sum(axis=0)) for pixels in (levels.inside[truth], levels.every))
+    return float(np.argmax(both / (total + predicted - both)))
 
 
 def fraction_levels(levels: Levels, fraction: float) -> NDArray[np.float64]:
@@ -180,6 +187,11 @@ def otsu_levels(every: NDArray[np.integer]) -> NDArray[np.float64]:
         w0(t) w1(t) (mu0(t) - mu1(t))^2,  part 0: levels <= t, part 1: levels above
 
     Of equal ones the lowest level, as scikit-image does. One level everywhere cannot be parted: black.
+
+    >>> counts = np.zeros((1, 256), int)
+    >>> counts[0, [10, 11, 200]] = 3, 3, 2
+    >>> otsu_levels(counts).tolist()
+    [11.0]
     """
     counts = every.astype(np.float64)
     weight = np.cumsum(counts, axis=1)
@@ -196,9 +208,3 @@ def otsu_levels(every: NDArray[np.integer]) -> NDArray[np.float64]:
 def _above(histogram: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return how much lies above each level but the highest: (256,) -> (255,)."""
     return np.cumsum(histogram[::-1])[::-1][1:].astype(np.float64)
-
-
-def _area_counts(both: NDArray, predicted: NDArray, true: NDArray, area: NDArray) -> NDArray[np.int64]:
-    counts = counts_of(both, predicted, true, 0)
-    counts[:, 3] += area
-    return counts

@@ -1,1 +1,1 @@
-"""From heatmaps and truth to scores of every explanation."""
+"""From heatmaps and truth to scores of every explanation: tiles -> methods -> measure -> choice -> tables."""

@@ -1,13 +1,45 @@
-"""Choosing one setting among several by a score on validation tiles."""
+"""Choosing one setting for each explanation, by a score on validation tiles."""
 
 import math
 from collections.abc import Mapping, Sequence
 
+from stages.metrics.table import SCORES
+from stages.scores.scores import Explanation
+from stages.scoring.measure import AllScores
+from stages.scoring.methods import RANDOMISED, Method
 
-def best_index(scores: Sequence[Mapping[str, float]], by: str) -> int:
-    """Return the index of the highest `by`; NaN loses to every number, ties and all-NaN go to the first."""
-    values = [-math.inf if math.isnan(score[by]) else score[by] for score in scores]
-    return values.index(max(values))
+
+def choose_explanations(
+    methods: Sequence[Method], validation: AllScores, truths: Sequence[str], by: str
+) -> tuple[dict[str, Explanation], str]:
+    """Choose a setting for each fusion mode of each method; return name -> explanation, and the best name.
+
+    The best is one of the family's own method. The first truth decides: boxes where there are any, else the exact
+    masks; by labels alone nothing can be chosen, and each explanation takes its smallest discard ratio.
+
+    Args:
+        methods: with the controls.
+        validation: scores on validation tiles.
+        truths: that there are.
+        by: the score that decides, higher is better.
+    """
+    explanations, candidates = {}, {}
+    for method in methods:
+        undefined = [dict.fromkeys(SCORES, math.nan)] * len(method.fusions)
+        scores = validation[method.name, truths[0]] if truths else undefined
+        for fusion, setting in choose_discards(method.fusions, method.discards, scores, by).items():
+            name = explanation_name(method.name, fusion)
+            explanations[name] = Explanation(
+                method.name, fusion, method.discards[setting], setting, method.control, method.own, {}
+            )
+            if method.own:
+                candidates[name] = scores[setting]
+    return explanations, list(candidates)[best_index(list(candidates.values()), by)]
+
+
+def explanation_name(method: str, fusion: str) -> str:
+    """Return e.g. rollout_max, or cam for a method that fuses nothing."""
+    return method if fusion == method else f"{method}_{fusion}"
 
 
 def choose_discards(
@@ -27,6 +59,36 @@ def choose_discards(
     """
     chosen = {}
     for fusion in dict.fromkeys(fusions):
-        own = sorted((place for place, name in enumerate(fusions) if name == fusion), key=lambda place: discards[place])
-        chosen[fusion] = own[best_index([scores[place] for place in own], by)]
+        places = [place for place, name in enumerate(fusions) if name == fusion]
+        places.sort(key=lambda place: discards[place])
+        chosen[fusion] = places[best_index([scores[place] for place in places], by)]
     return chosen
+
+
+def best_index(scores: Sequence[Mapping[str, float]], by: str) -> int:
+    """Return the index of the highest `by`; NaN loses to every number, ties and all-NaN go to the first."""
+    values = [-math.inf if math.isnan(score[by]) else score[by] for score in scores]
+    return values.index(max(values))
+
+
+def beats_controls(name: str, method: str, scores: Mapping[str, float], controls: Mapping[str, str]) -> bool | None:
+    """Return whether an explanation scores higher than every control that it is held against.
+
+    Those are all controls that know nothing of any model, and the same method on the model with randomised weights.
+
+    Args:
+        name, method: of the explanation.
+        scores: name of an explanation -> score, higher is better; an undefined control is overlooked, an undefined
+            explanation beats none.
+        controls: name of a control -> its method.
+
+    Returns:
+        None where no control has a score.
+    """
+    against = [
+        scores[control]
+        for control, other in controls.items()
+        if not other.endswith(RANDOMISED) or other == method + RANDOMISED
+    ]
+    known = [score for score in against if not math.isnan(score)]
+    return scores[name] > max(known) if known else None

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from stages.runtime.convert import at_least, between
+from stages.metrics.table import SCORES
+from stages.runtime.convert import Range, at_least, between
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class Score:
 
     intensity_threshold: Annotated[float, between(0, 255)]
     probability_threshold: Annotated[float, between(0, 1)]
-    choose_by: str
+    choose_by: Annotated[str, Range(f"one of {', '.join(SCORES)}", lambda name: name in SCORES)]
     tolerance_px: Annotated[float, at_least(0)]
     min_region_px: Annotated[int, at_least(1)]
     seed: Annotated[int, between(0, 2**63)]

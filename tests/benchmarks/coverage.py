@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import beta, norm
 
+from stages.metrics.average_precision import average_precision
+from stages.metrics.histograms import Histograms
 from stages.metrics.intervals import Jackknife, draw_clusters, resampled_range, shares_of
-from stages.metrics.pixel_ranking import average_precision
 
 CLUSTERS = (2, 3, 5, 12, 30)
 TILES = 12  # in a cluster, on average
@@ -57,7 +58,8 @@ def _of_ratio(above: Floats, below: Floats) -> Drawn:
 
 
 def _average_precision(sums: Floats) -> Floats:
-    return average_precision(sums[..., :BINS], sums[..., BINS:])
+    inside, outside = sums[..., :BINS], sums[..., BINS:]
+    return average_precision(Histograms(inside, outside, inside))
 
 
 def _tiles(rng: np.random.Generator, data_sets: int, clusters: int, tiles: int) -> NDArray[np.int64]:

@@ -1,26 +1,30 @@
 """`python -m tests.benchmarks.scoring`: time and memory of scoring a test split of the thesis' extent.
 
-13,600 tiles of 224 px, a quarter of them defective, 14 x 14 float16 maps on disk under 30 settings, boxes and exact
-masks: what `measure_tiles` gives, with the pooled threshold-free scores of both scales and both truths. Then, as the
-score stage does for the setting chosen per fusion, all threshold rules of three settings. Synthetic maps; the time does
-not depend on what they show.
+13,600 tiles of 224 px, a third of them for validation, a quarter defective, 14 x 14 float16 maps on disk under 30
+settings, boxes and exact masks: what `stages.scoring.measure` gives, with the pooled threshold-free scores of both
+scales and both truths, and all threshold rules of three settings. Synthetic maps; the time does not depend on what they
+show.
 """
 
 import argparse
 import resource
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from stages.metrics.table import PixelHistograms, metrics_of
-from stages.metrics.thresholds import apply_rules, count_levels, join_levels, oracle
-from stages.scoring.localisation import Pool, frames_of, join_measures, measure_tiles
+from stages.metrics.thresholds import apply_rules, choose_thresholds, threshold_scores
+from stages.scoring.measure import all_scores, measure
+from stages.scoring.methods import Method
+from stages.scoring.settings import Score
 
 TRUTHS = ("boxes", "exact")
-CHUNK_TILES = 256
+RULE = Score(127, 0.5, "f1", 15.0, 25, 0)
+STARTED = time.perf_counter(), time.process_time()
 
 
 def main() -> None:
@@ -30,17 +34,14 @@ def main() -> None:
     parser.add_argument("--settings", type=int, default=30)
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--cells", type=int, default=14)
-    parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         maps, packed, probability = _synthetic(arguments, Path(folder))
-        _say("ready", 0.0, 0.0)
-        clock, processor = time.perf_counter(), time.process_time()
-        measures = _survey(maps, packed, probability, arguments)
-        _say("all settings", time.perf_counter() - clock, time.process_time() - processor)
-        _thresholds(maps, packed, probability, arguments)
-        _say("and all threshold rules of 3 settings", time.perf_counter() - clock, time.process_time() - processor)
-        jaccard = [scores["jaccard"] for scores in measures["exact"].scores(np.ones(arguments.tiles, bool))]
+        _say("ready")
+        scores = all_scores({"net": _measured(maps, packed, probability, arguments)})["net", "exact"]
+        _say("all settings, and all threshold rules of 3 of them")
+        print(", ".join(f"{name} {scores[0][name]:.4f}" for name in metrics_of(PixelHistograms)))
+        jaccard = [own["jaccard"] for own in scores]
         print(f"thesis jaccard {min(jaccard):.3f} to {max(jaccard):.3f}")
 
 
@@ -66,50 +67,48 @@ def _synthetic(arguments: argparse.Namespace, folder: Path) -> tuple[np.ndarray,
     return np.load(folder / "maps.npy", mmap_mode="r"), packed, probability
 
 
-def _survey(maps, packed, probability, arguments):
-    pieces = [slice(start, start + CHUNK_TILES) for start in range(0, arguments.tiles, CHUNK_TILES)]
-    pool = Pool.empty(TRUTHS, frames_of(maps[rows].astype(np.float32) for rows in pieces))
-    chunks = []
-    for rows in pieces:
-        chunks.append(
-            measure_tiles(
-                maps[rows].astype(np.float32),
-                _truths(packed, rows, arguments.px),
-                probability[rows],
-                pool=pool,
-                workers=arguments.workers,
-            )
-        )
-    pooled = metrics_of(PixelHistograms).items()
-    print(", ".join(f"{name} {own.of(pool.histograms['exact', own.scale])[0]:.4f}" for name, own in pooled))
-    return join_measures(chunks)
-
-
-def _thresholds(maps, packed, probability, arguments):
-    shown, validation = probability > 0.5, np.arange(arguments.tiles) % 3 == 0
+def _measured(maps, packed, probability, arguments):
+    tiles = _Tiles(packed, arguments.px, probability)
+    fusions = tuple(f"setting {place}" for place in range(arguments.settings))
+    cell_px, read = arguments.px / arguments.cells, lambda rows: maps[rows].astype(np.float32)
+    grid, discards = (arguments.cells, arguments.cells), (0.0,) * arguments.settings
+    place = arguments.px, cell_px, 0.0
+    method = Method("net", fusions, discards, grid, *place, True, False, read, probability, TRUTHS)
+    validation = measure([method], tiles, "val", RULE)["net"]
+    chosen = {truth: choose_thresholds(validation.levels(0), truth) for truth in TRUTHS}
+    _say("validation tiles")
+    alarms = {("net", setting): {"fixed": 127.0} for setting in range(min(3, arguments.settings))}
+    test = measure([method], tiles, "test", RULE, alarms)["net"]
     for setting in range(min(3, arguments.settings)):
-        levels = join_levels(
-            [
-                count_levels(
-                    maps[start : start + 64, setting],
-                    _truths(packed, slice(start, start + 64), arguments.px),
-                    arguments.px,
-                )
-                for start in range(0, arguments.tiles, 64)
-            ]
-        )
-        for kind in TRUTHS:
-            rules = apply_rules(levels, kind, shown, validation)
-            ious = {name: rule.scores(~validation)["foreground_iou"] for name, rule in rules.items()}
-            best = oracle(levels, kind, shown, ~validation).scores(~validation)["foreground_iou"]
-            assert best >= ious["validation"]
+        levels = test.levels(setting)
+        for truth in TRUTHS:
+            threshold_scores(levels, truth, chosen[truth], apply_rules(levels, truth, chosen[truth]))
+    return test
 
 
-def _truths(packed, rows, px):
-    return {kind: np.unpackbits(bits[rows], axis=-1, count=px).view(bool) for kind, bits in packed.items()}
+@dataclass(frozen=True)
+class _Tiles:
+    """Tiles in memory, as `stages.scoring.tiles.ScoredTiles`: every third is for validation."""
+
+    packed: dict[str, np.ndarray]
+    px: int
+    probability: np.ndarray
+
+    @property
+    def defective(self) -> np.ndarray:
+        return np.arange(len(self.probability)) % 4 == 0
+
+    def rows(self, split: str) -> np.ndarray:
+        validation = np.arange(len(self.probability)) % 3 == 0
+        return np.flatnonzero(validation if split == "val" else ~validation)
+
+    def truth(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        unpack = lambda bits: np.unpackbits(bits[rows], axis=-1, count=self.px).view(bool)  # noqa: E731
+        return {kind: unpack(bits) for kind, bits in self.packed.items()}
 
 
-def _say(what: str, seconds: float, processor: float) -> None:
+def _say(what: str) -> None:
+    seconds, processor = time.perf_counter() - STARTED[0], time.process_time() - STARTED[1]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{what}: {seconds:.1f} s ({processor:.1f} s of processor), peak {peak:.2f} GiB", flush=True)
 

@@ -8,8 +8,8 @@ import numpy as np
 from stages.metrics.controls import centre_prior, edge_map, grid_truth, random_map
 from stages.metrics.geometry import upsample
 from stages.metrics.table import PixelHistograms, metrics_of
-from stages.scoring.explanations import fractions_of
-from stages.scoring.localisation import measure_tiles
+from stages.scoring.summary import fractions_of
+from tests.scoring.scenes import measured
 
 POOLED = dict.fromkeys(metrics_of(PixelHistograms), 0.5)
 
@@ -62,8 +62,7 @@ def test_another_map_of_the_same_grid_can_score_higher_than_the_truth_on_it():
     known, sure = grid_truth(truth, 4, 4), np.ones(1)
 
     def f1(native):
-        (score,) = measure_tiles(native[:, None], {"exact": truth}, sure)["exact"].scores(sure > 0)
-        return score
+        return measured(native[:, None], {"exact": truth}, sure).scores("exact", 0)
 
     others = known + np.random.default_rng(0).normal(0, 0.1, (200, 4, 4)).astype(np.float32)
     fractions = [fractions_of(f1(other[None]) | POOLED, f1(known) | POOLED)["f1"] for other in others]

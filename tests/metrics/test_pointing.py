@@ -1,9 +1,15 @@
-"""The pointing game, with and without tolerance, and the weighting game: hits, misses, shares, undefined cases."""
+"""The pointing game, with and without tolerance: hits, misses, undefined cases."""
 
 import numpy as np
 import pytest
 
-from stages.metrics.pointing import pointing_hits, truth_distance_px, weighting_game
+from stages.metrics.enlarged import EnlargedMaps, TruePixels
+from stages.metrics.pointing import pointing_game
+
+
+def pointing_hits(maps, truth, cell_px=None, offset_px=0.0, tolerance_px=0.0):
+    enlarged = EnlargedMaps(maps, truth.shape[1], cell_px, offset_px)
+    return pointing_game(enlarged, TruePixels(truth), tolerance_px)
 
 
 def test_pointing_game_hit_miss_first_maximum_and_undefined():
@@ -45,20 +51,3 @@ def test_a_near_miss_hits_with_tolerance(tolerance_px, hit):
 def test_tolerance_makes_no_hit_without_truth_or_peak():
     hits = pointing_hits(np.array([[[0.0, 1.0]], [[1.0, 1.0]]]), np.zeros((2, 8, 8), bool), tolerance_px=100)
     assert np.isnan(hits).all()
-
-
-def test_distance_to_the_truth():
-    truth = np.zeros((2, 3, 4), bool)
-    truth[0, 0, 0] = True
-    distance = truth_distance_px(truth)
-    rows, columns = np.indices((3, 4))
-    np.testing.assert_allclose(distance[0], np.hypot(rows, columns), rtol=1e-6)
-    assert np.isinf(distance[1]).all()
-
-
-def test_weighting_game_counts_positive_relevance_only():
-    truth = np.zeros((4, 1, 4), bool)
-    truth[:3, 0, 0] = True
-    heatmaps = np.array([[[3, 1, -9, 0]], [[2, 2, 2, 2]], [[-1, -2, 0, 0]], [[3, 1, 0, 0]]], np.float32)
-    # 3 of 4; a constant map; nothing positive; no truth
-    np.testing.assert_array_equal(weighting_game(heatmaps, truth), [0.75, np.nan, np.nan, np.nan])

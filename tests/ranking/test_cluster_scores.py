@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from stages.metrics.clusters import RESAMPLES_AT_ONCE, tile_sums
-from stages.metrics.pixel_ranking import Histograms
-from stages.metrics.table import COUNTS, METRICS, PixelCounts, PixelHistograms, metrics_of
-from stages.metrics.thesis import PIXEL_SCORES, pixel_scores
+from stages.metrics.histograms import Histograms
+from stages.metrics.pixel_counts import pixel_scores
+from stages.metrics.table import COUNTS, METRICS, PIXEL_SCORES, PixelCounts, PixelHistograms, metrics_of
 from stages.ranking.cluster_scores import cluster_parts
 
 SOURCES = np.array(["b", "a", "b", "d", "c", "a"], dtype=object)  # of six tiles; a and b belong together

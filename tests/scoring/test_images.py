@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from stages.metrics.pixel_ranking import Histograms, quantile_bins
+from stages.metrics.enlarged import EnlargedMaps, TruePixels
+from stages.metrics.histograms import Histograms, quantile_bins
 from stages.metrics.table import PixelHistograms, metrics_of
-from stages.scoring.enlarged import Mask, Values
-from stages.scoring.image_histograms import CoarseHistograms
-from stages.scoring.localisation import Pool, frames_of, measure_tiles
+from stages.scoring.images import CoarseHistograms, of_setting
+from tests.scoring.scenes import measured
 
 PX = 32
 IMAGES = np.array([0, 0, 0, 1, 2, 2, 2, 2, 3, 3])
+WHOLE = [slice(0, 3), slice(3, 4), slice(4, 8), slice(8, 10)]  # each image at once
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +26,23 @@ def scene():
     exact = boxes.copy()
     exact[:, ::2] = False
     truths, probability = {"boxes": boxes, "exact": exact}, rng.random(10)
-    pool = Pool.empty(truths, frames_of([maps]))
-    measure_tiles(maps, truths, probability, pool=pool)
-    return maps, truths, probability, pool
+    return maps, truths, probability, measured(maps, truths, probability)
 
 
 def added(scene, pieces):
-    maps, truths, probability, pool = scene
-    whole = {key: Histograms(own.inside[0], own.outside[0], own.regions[0]) for key, own in pool.histograms.items()}
-    coarse = CoarseHistograms(4, whole)
+    maps, truths, probability, all_tiles = scene
+    whole = {key: of_setting(own, 0) for key, own in all_tiles.histograms.items()}
+    coarse = {key: CoarseHistograms(4, own) for key, own in whole.items()}
     for rows in pieces:
-        values = Values(maps[rows, 0], PX, None, 0.0, probability[rows], pool.frames[0])
-        coarse.add(values, {kind: Mask(truth[rows]) for kind, truth in truths.items()}, IMAGES[rows])
-    return coarse.of, whole
+        enlarged = EnlargedMaps(maps[rows, 0], PX, None, 0.0, probability[rows], all_tiles.frames[0])
+        for (truth, scale), own in coarse.items():
+            pixels = TruePixels(truths[truth][rows])
+            own.add(IMAGES[rows][0], enlarged.bins(scale), enlarged.totals(scale), pixels)
+    return {key: own.of for key, own in coarse.items()}, whole
 
 
 def test_the_images_together_are_the_whole(scene):
-    found, whole = added(scene, [slice(0, 10)])
+    found, whole = added(scene, WHOLE)
     for (truth, scale), own in found.items():
         coarse = quantile_bins(whole[truth, scale])
         for part in ("inside", "outside", "regions"):
@@ -55,7 +56,7 @@ def test_the_images_together_are_the_whole(scene):
 @pytest.mark.parametrize("metric", metrics_of(PixelHistograms))
 @pytest.mark.parametrize("truth", ["boxes", "exact"])
 def test_scores_of_coarse_histograms_are_close(scene, metric, truth):
-    found, whole = added(scene, [slice(0, 10)])
+    found, whole = added(scene, WHOLE)
     own = metrics_of(PixelHistograms)[metric]
     parts = found[truth, own.scale]
     near = own.of(Histograms(parts.inside.sum(axis=0), parts.outside.sum(axis=0), parts.regions.sum(axis=0)))
@@ -63,8 +64,8 @@ def test_scores_of_coarse_histograms_are_close(scene, metric, truth):
 
 
 def test_an_image_may_be_added_in_pieces(scene):
-    once, _ = added(scene, [slice(0, 10)])
-    pieces, _ = added(scene, [slice(0, 2), slice(2, 5), slice(5, 10)])
+    once, _ = added(scene, WHOLE)
+    pieces, _ = added(scene, [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 8), slice(8, 10)])
     for key, own in once.items():
         np.testing.assert_array_equal(pieces[key].inside, own.inside)
         np.testing.assert_array_equal(pieces[key].outside, own.outside)

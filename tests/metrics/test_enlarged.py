@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from stages.metrics.enlarged import EnlargedMaps, Frame, TruePixels
 from stages.metrics.geometry import bilinear_weights
 from stages.metrics.table import PixelHistograms, metrics_of
-from stages.scoring.enlarged import Frame, Values
-from stages.scoring.localisation import Pool, frames_of, measure_tiles
+from stages.scoring.measure import all_scores
+from tests.scoring.scenes import measured
 
 PX, CELL_PX, OFFSET_PX = 48, 8.0, 0.0
 AFFINE = {
@@ -34,14 +35,10 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 
 def scored(maps: np.ndarray, truth: np.ndarray, probability: np.ndarray | None = None) -> dict[str, float]:
     """Return tile average precision and every score of pooled pixels, of float32 maps as `MethodMaps.read` gives."""
-    native = maps.astype(np.float32)[:, None]
-    pool = Pool.empty(["exact"], frames_of([native[:40], native[40:]]))
     sure = np.full(len(maps), 0.9) if probability is None else probability
-    tiles = measure_tiles(native, {"exact": truth}, sure, cell_px=CELL_PX, offset_px=OFFSET_PX, pool=pool)["exact"]
-    pooled = {
-        name: float(own.of(pool.histograms["exact", own.scale])[0]) for name, own in metrics_of(PixelHistograms).items()
-    }
-    return {"tile_average_precision": float(np.nanmean(tiles.means["tile_average_precision"])), **pooled}
+    own = measured(maps.astype(np.float32)[:, None], {"exact": truth}, sure, CELL_PX, OFFSET_PX)
+    (scores,) = all_scores({"net": own})["net", "exact"]
+    return {name: scores[name] for name in ("tile_average_precision", *metrics_of(PixelHistograms))}
 
 
 def exact_pixels(maps: np.ndarray) -> np.ndarray:
@@ -129,7 +126,7 @@ def test_a_random_map_scores_what_chance_does():
 def test_tiles_of_a_sure_classifier_are_still_told_apart():
     """Gated by 1e-9 and 1e-7: float16 as it is would make 0 of both."""
     native = np.random.default_rng(0).random((2, 6, 6)).astype(np.float32)
-    bins = Values(native, PX, CELL_PX, OFFSET_PX, np.array([1e-9, 1e-7]), None).bins("gated")
+    bins = EnlargedMaps(native, PX, CELL_PX, OFFSET_PX, np.array([1e-9, 1e-7])).bins("gated")
     assert len(np.unique(bins[0])) > 400
     assert np.median(bins[0]) < np.median(bins[1])
 
@@ -141,7 +138,7 @@ def test_the_pixels_of_a_plateau_are_equal_though_enlarging_rounds_them():
     for value in np.linspace(0.3, 1.7, 15, dtype=np.float32):
         native = np.zeros((1, 6, 6), np.float32)
         native[0, :, :3], native[0, 5, 5] = value, 1.9
-        values = Values(native, 50, None, 0.0, np.ones(1), None)
+        values = EnlargedMaps(native, 50)
         assert len(np.unique(values.keys(0)[0][inside.ravel()])) == 1
         rounded += len(np.unique(values.places[0][inside.ravel()])) > 1
     assert rounded > 5
@@ -151,6 +148,20 @@ def test_raw_values_are_pooled_in_one_frame_only():
     assert Frame.of(np.array([-1.0, 0.0]), np.array([0.5, 0.0]), np.array([2.0, 3.0])) == Frame(0.25, 2.75)
     assert Frame.of(np.zeros(0), np.zeros(0), np.zeros(0)) == Frame(0, 0)
     with pytest.raises(ValueError, match="nothing says where they lie"):
-        Values(np.zeros((1, 6, 6), np.float32), PX, CELL_PX, OFFSET_PX, np.ones(1), None).bins("raw")
-    constant = Values(np.full((2, 6, 6), 3, np.float32), PX, CELL_PX, OFFSET_PX, np.ones(2), Frame(3.0, 0.0))
+        EnlargedMaps(np.zeros((1, 6, 6), np.float32), PX).bins("raw")
+    with pytest.raises(ValueError, match="probability of a defect, but there is none"):
+        EnlargedMaps(np.zeros((1, 6, 6), np.float32), PX).bins("gated")
+    constant = EnlargedMaps(np.full((2, 6, 6), 3, np.float32), PX, CELL_PX, OFFSET_PX, np.ones(2), Frame(3.0, 0.0))
     assert len(np.unique(constant.bins("raw"))) == 1
+
+
+def test_the_pixels_of_a_truth_are_found_summed_and_searched_tile_by_tile():
+    truth = np.zeros((3, 4, 4), bool)
+    truth[0, 1, 2] = truth[0, 3, 3] = truth[2, 0, 1] = True
+    pixels = TruePixels(truth)
+    assert pixels.area_px.tolist() == [2, 0, 1] and pixels.tile.tolist() == [0, 0, 2]
+    assert [pixels.of_tile(tile).tolist() for tile in range(3)] == [[6, 15], [], [1]]
+    assert [part.tolist() for part in pixels.rows_columns] == [[1, 3, 0], [2, 3, 1]]
+    assert pixels.sums(np.array([1.0, 2.0, 5.0])).tolist() == [3, 0, 5]
+    assert pixels.lowest(np.array([4.0, 2.0, 5.0])).tolist() == [2, np.inf, 5]
+    assert TruePixels(truth[1:2]).lowest(np.zeros(0)).tolist() == [np.inf]

@@ -1,4 +1,4 @@
-"""Ranking of pixels: average precision and AUROC as scikit-learn's, AUPRO as slow loops', order of bins and keys."""
+"""Scores of ranked pixels: average precision and AUROC as scikit-learn's, AUPRO as slow loops', order of bins."""
 
 import cv2
 import numpy as np
@@ -7,19 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from stages.metrics.aupro import aupro
+from stages.metrics.auroc import auroc
+from stages.metrics.average_precision import average_precision, ranked_average_precision
+from stages.metrics.enlarged import rank_keys, region_weights
 from stages.metrics.geometry import upsample
-from stages.metrics.pixel_ranking import (
-    BINS,
-    Histograms,
-    aupro,
-    auroc,
-    average_precision,
-    float16_bins,
-    quantile_bins,
-    rank_keys,
-    region_weights,
-    tile_average_precision,
-)
+from stages.metrics.histograms import BINS, Histograms, float16_bins, quantile_bins
 
 
 def histograms_of(values: np.ndarray, truth: np.ndarray) -> Histograms:
@@ -79,17 +72,15 @@ def test_scores_agree_with_scikit_learn_on_float16_maps(scene):
     heatmaps, truth = scene
     rounded = heatmaps.astype(np.float16).astype(np.float64)
     found = histograms_of(heatmaps, truth)
-    assert average_precision(found.inside, found.outside) == pytest.approx(
-        average_precision_score(truth.ravel(), rounded.ravel()), abs=1e-9
-    )
-    assert auroc(found.inside, found.outside) == pytest.approx(roc_auc_score(truth.ravel(), rounded.ravel()), abs=1e-9)
+    assert average_precision(found) == pytest.approx(average_precision_score(truth.ravel(), rounded.ravel()), abs=1e-9)
+    assert auroc(found) == pytest.approx(roc_auc_score(truth.ravel(), rounded.ravel()), abs=1e-9)
 
 
 def test_rounding_to_float16_hardly_moves_a_score(scene):
     heatmaps, truth = scene
     found = histograms_of(heatmaps, truth)
     theirs = average_precision_score(truth.ravel(), heatmaps.ravel()), roc_auc_score(truth.ravel(), heatmaps.ravel())
-    np.testing.assert_allclose([found.average_precision(), found.auroc()], theirs, rtol=0, atol=3e-4)
+    np.testing.assert_allclose([average_precision(found), auroc(found)], theirs, rtol=0, atol=3e-4)
 
 
 @pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
@@ -97,7 +88,7 @@ def test_aupro_agrees_with_a_slow_loop_over_regions(scene, limit):
     heatmaps, truth = scene
     rounded = np.round(heatmaps * 16) / 16  # few thresholds, many ties
     found = histograms_of(rounded, truth)
-    assert aupro(found.regions, found.outside, limit) == pytest.approx(slow_aupro(rounded, truth, limit), abs=1e-9)
+    assert aupro(found, limit) == pytest.approx(slow_aupro(rounded, truth, limit), abs=1e-9)
 
 
 def test_aupro_of_anomalib():
@@ -108,41 +99,40 @@ def test_aupro_of_anomalib():
     values = (rng.integers(0, 60, truth.shape) + 30 * truth) / 64
     found = histograms_of(values, truth)
     for limit, theirs in ((0.05, 0.542578936), (0.3, 0.665680051), (1.0, 0.876849353)):
-        assert aupro(found.regions, found.outside, limit) == pytest.approx(theirs, abs=1e-6)
+        assert aupro(found, limit) == pytest.approx(theirs, abs=1e-6)
 
 
 def test_worked_by_hand():
     # values 3 3 2 1, of which one 3 and the 1 are true: precision 1/2 at 3, 2/4 at 1; pairs: (3 v 3) 1/2, (3 v 2) 1,
     # (1 v 3) 0, (1 v 2) 0
     inside, outside = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
-    assert average_precision(inside, outside) == 0.5
-    assert auroc(inside, outside) == 1.5 / 4
+    own = Histograms(inside, outside, inside)
+    assert average_precision(own) == 0.5
+    assert auroc(own) == 1.5 / 4
     # two regions of one pixel: overlap 1/2 at rate 1/2 (a straight way there), 1/2 at 1, then 1 at 1
-    assert aupro(inside, outside, 1.0) == pytest.approx(0.5 * 0.25 + 0.5 * 0.5)
-    assert aupro(inside, outside, 0.25) == pytest.approx(0.125)
+    assert aupro(own, 1.0) == pytest.approx(0.5 * 0.25 + 0.5 * 0.5)
+    assert aupro(own, 0.25) == pytest.approx(0.125)
 
 
 def test_undefined_is_nan():
     nothing, something = np.zeros(4), np.array([1, 0, 2, 0])
-    assert np.isnan(average_precision(nothing, something))
-    assert np.isnan(auroc(nothing, something)) and np.isnan(auroc(something, nothing))
-    assert np.isnan(aupro(nothing, something)) and np.isnan(aupro(something, nothing))
-    undefined = Histograms(nothing, something, nothing)
-    assert np.isnan([undefined.average_precision(), undefined.auroc(), undefined.aupro()]).all()
+    nothing_inside = Histograms(nothing, something, nothing)
+    nothing_outside = Histograms(something, nothing, something)
+    assert np.isnan([score(nothing_inside) for score in (average_precision, auroc, aupro)]).all()
+    assert np.isnan([score(nothing_outside) for score in (auroc, aupro)]).all()
     with pytest.raises(ValueError, match="fpr_limit"):
-        aupro(something, something, 0)
+        aupro(Histograms(something, something, something), 0)
 
 
 @given(st.lists(st.integers(0, 9), min_size=4, max_size=4), st.lists(st.integers(0, 9), min_size=4, max_size=4))
 def test_scores_lie_in_0_to_1_and_a_constant_map_ranks_nothing(inside, outside):
     own = Histograms(*(np.array(part, float) for part in (inside, outside, inside)))
-    assert all(
-        np.isnan(score) or 0 <= score <= 1 + 1e-12 for score in (own.average_precision(), own.auroc(), own.aupro())
-    )
+    scores = average_precision(own), auroc(own), aupro(own)
+    assert all(np.isnan(score) or 0 <= score <= 1 + 1e-12 for score in scores)
     one_value = Histograms(np.array([float(sum(inside))]), np.array([float(sum(outside))]), np.array([1.0]))
     if sum(inside) and sum(outside):
-        assert one_value.auroc() == 0.5
-        assert one_value.average_precision() == pytest.approx(sum(inside) / sum(inside + outside))
+        assert auroc(one_value) == 0.5
+        assert average_precision(one_value) == pytest.approx(sum(inside) / sum(inside + outside))
 
 
 def test_one_tile_alone(scene):
@@ -150,14 +140,14 @@ def test_one_tile_alone(scene):
     places = heatmaps[0].ravel() - heatmaps[0].min()
     keys = rank_keys(places)
     theirs = average_precision_score(truth[0].ravel(), places)
-    assert tile_average_precision(np.sort(keys), keys[truth[0].ravel()]) == pytest.approx(theirs, abs=1e-4)
+    assert ranked_average_precision(np.sort(keys), keys[truth[0].ravel()]) == pytest.approx(theirs, abs=1e-4)
 
 
 def test_average_precision_of_a_tile_by_hand():
     # values 3 3 2 1, of which one 3 and the 1 are true: precision 1/2 at 3, 2/4 at 1
-    assert tile_average_precision(np.array([1, 2, 3, 3]), np.array([3, 1])) == 0.5
+    assert ranked_average_precision(np.array([1, 2, 3, 3]), np.array([3, 1])) == 0.5
     # any other values in the same order score the same
-    assert tile_average_precision(np.array([-7, 0, 900, 900]), np.array([900, -7])) == 0.5
+    assert ranked_average_precision(np.array([-7, 0, 900, 900]), np.array([900, -7])) == 0.5
 
 
 def test_keys_are_in_the_order_of_the_places_and_overlook_rounding():
@@ -190,5 +180,5 @@ def test_coarse_bins_keep_the_order_and_nearly_the_scores(signal, seed):
     coarse = quantile_bins(fine)
     assert (np.diff(coarse) >= 0).all() and coarse[0] == 0 and 512 <= coarse[-1] < 512 + 256
     near = Histograms(*(np.bincount(coarse, weights=part) for part in (fine.inside, fine.outside, fine.regions)))
-    for score in (Histograms.average_precision, Histograms.auroc, Histograms.aupro):
+    for score in (average_precision, auroc, aupro):
         assert score(near) == pytest.approx(score(fine), abs=1e-3), score.__name__
