@@ -1,15 +1,22 @@
 """What the score, time and perturb stages leave of a few tiles, small enough to work every rank out by hand."""
 
+import csv
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from stages.metrics.histograms import Histograms
 from stages.metrics.table import PixelHistograms, metrics_of
+from stages.models.settings import Model
+from stages.ranking.settings import Rank
 from stages.records.files import write_json
-from stages.records.paths import metrics_file, perturb_file, scores_folder
+from stages.records.paths import RANK_METRICS, RANK_PLOT, metrics_file, perturb_file, scores_folder
+from stages.runtime.params import read_params
 from stages.scores.scores import Explanation, ImageHistograms, write_scores
+from tests.parameters import but
 
 BOARDS = 6
 TILES = [f"board{n}.jpg@{x},0" for n in range(BOARDS) for x in range(2)]
@@ -98,3 +105,30 @@ def write_all(**options):
     write_model("down", down, "cnn", latency_ms={"cam": 12.0, "gradcam": 15.0}, **options)
     of_fusion = {"rollout_min": 13.0, "rollout_mean": 11.0, "rollout_max": 14.0}
     write_model("deit", rows, "vit", latency_ms=of_fusion, gain=0.2, **options)
+
+
+def small_params():
+    """Return the repository's parameters with two CNNs and a ViT, ranked by F1 and the pointing game against boxes."""
+    models = {"full": Model("cnn"), "down": Model("cnn"), "deit": Model("vit")}
+    return with_rank(but(read_params(), models=models), truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
+
+
+def with_rank(params, **changes):
+    """Return parameters with other values in section `rank`."""
+    return but(params, rank=replace(params.read(Rank), **changes))
+
+
+def ranking():
+    """Return metrics/rank.json."""
+    return json.loads(RANK_METRICS.read_text())
+
+
+def lines(path):
+    """Return the lines of a CSV."""
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def rank_line(model, metric):
+    """Return the line of plots/rank.csv."""
+    return next(row for row in lines(RANK_PLOT) if (row["model"], row["metric"]) == (model, metric))

@@ -1,31 +1,20 @@
 """Stage rank refuses what it cannot rank in one line that says what to do."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
 
 from stages import rank as stage
-from stages.models.settings import Model
-from stages.ranking.settings import Rank
 from stages.records.files import write_json
 from stages.records.paths import RANK_METRICS, metrics_file, perturb_file, scores_folder
 from stages.runtime.errors import InputError
-from stages.runtime.params import read_params
-from tests.parameters import but
-from tests.rank_records import TILES, tiles, write_all, write_model
+from tests.rank_records import TILES, small_params, tiles, with_rank, write_all, write_model
 
 
 @pytest.fixture
 def params(tmp_path, monkeypatch):
-    real = read_params()
+    params = small_params()
     monkeypatch.chdir(tmp_path)
-    models = {"full": Model("cnn"), "down": Model("cnn"), "deit": Model("vit")}
-    return with_rank(but(real, models=models), truth="boxes", metrics=("f1", "pointing_game"), resamples=200)
-
-
-def with_rank(params, **changes):
-    return but(params, rank=replace(params.read(Rank), **changes))
+    return params
 
 
 def test_bad_input_is_named(params):

@@ -7,7 +7,7 @@ from stages.metrics.intervals import draw_clusters
 
 
 def scores_of(*rows, clusters=None):
-    """Return explanations x seeds x one metric of scores of single tiles, each a cluster of its own or as named."""
+    """Return explanations x seeds x one metric, of scores of single tiles: each its own cluster where none is given."""
     return [[[parts(seed, clusters)] for seed in seeds] for seeds in rows]
 
 

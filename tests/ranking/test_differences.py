@@ -61,11 +61,8 @@ def test_what_has_no_score_is_undefined_and_not_too_few():
     own = family_difference(result, [0], [1], 0)
     assert own.better == str(own) == "undefined"
     assert differences_in_words({"f1": own}) == "f1 undefined"
-    assert [told_apart(behind) for behind in behind_first(result, 0, 0)] == [
-        "no",
-        "",
-        "",
-    ]  # the last has a score, but no interval
+    # the last has a score, but no interval
+    assert [told_apart(behind) for behind in behind_first(result, 0, 0)] == ["no", "", ""]
 
 
 def test_the_distance_to_the_first_row_is_paired():
