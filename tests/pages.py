@@ -8,11 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.dependencies import REPOSITORY
+from stages.tools.pages import PAGES, REPOSITORY
 
-README = REPOSITORY / "README.md"
-DOCS = REPOSITORY / "docs"
-PAGES = [README, REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]  # what is true now; the changelog is not
 EVERY_PAGE = [*PAGES, REPOSITORY / "CHANGELOG.md"]
 
 TOPS = ("stages", "tests", "docs", "data", "metrics", "plots", ".ci", ".github", ".dvc")  # of files that pages name

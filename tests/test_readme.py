@@ -12,10 +12,11 @@ from stages.datasets.sources import SOURCES
 from stages.explainers.methods import METHODS
 from stages.metrics.table import METRICS
 from stages.models.registry import ARCHITECTURES
-from tests import model_table, pages, result_table
-from tests.dependencies import REPOSITORY
-from tests.diagram import BLOCK, PAGE, mermaid_block, pipeline_diagram, without_shortcuts
-from tests.pages import DOCS, EVERY_PAGE, PAGES, README, text_of
+from stages.tools import model_table, result_table, rooms
+from stages.tools.diagram import BLOCK, PAGE, mermaid_block, pipeline_diagram, without_shortcuts
+from stages.tools.pages import CONTRIBUTING, DOCS, PAGES, README, REPOSITORY, between_marks
+from tests import pages
+from tests.pages import EVERY_PAGE, text_of
 
 each_page = pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 each_present_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
@@ -117,7 +118,13 @@ def test_every_page_can_be_found() -> None:
 def test_the_diagram_is_the_pipelines() -> None:
     found = BLOCK.search(text_of(PAGE))
     assert found, f"{PAGE.name} has no ```mermaid block"
-    assert found[0] == pipeline_diagram(), "run: python -m tests.diagram"
+    assert found[0] == pipeline_diagram(), "run: python -m stages.tools.diagram"
+
+
+def test_the_tree_of_rooms_is_that_of_the_code_and_dvc_yaml() -> None:
+    found = rooms.PART.search(text_of(CONTRIBUTING))
+    assert found, "CONTRIBUTING.md has no <!-- rooms -->"
+    assert found[0] == rooms.rooms_part(), "run: python -m stages.tools.rooms"
 
 
 def test_arrows_that_follow_from_others_are_left_out() -> None:
@@ -138,13 +145,13 @@ def models_described() -> list[str]:
 
 def test_the_table_has_every_listed_model() -> None:
     assert [line.split("`")[1] for line in models_described()] == list(ARCHITECTURES), (
-        "run: python -m tests.model_table"
+        "run: python -m stages.tools.model_table"
     )
 
 
 @pytest.mark.parametrize("name", ["MobileNetV3_large_d", "ViT_tiny_patch16_224"])
 def test_the_table_says_what_is_measured(name: str) -> None:
-    assert model_table.line(name) in models_described(), "run: python -m tests.model_table"
+    assert model_table.line(name) in models_described(), "run: python -m stages.tools.model_table"
 
 
 def test_a_multiply_add_counts_as_two_also_within_attention() -> None:
@@ -158,13 +165,13 @@ def test_a_multiply_add_counts_as_two_also_within_attention() -> None:
 
 @pytest.mark.skipif(
     not any("gated_aupro" in file.read_text(encoding="utf-8") for file in COMMITTED.glob("*.json")),
-    reason="the committed results have the scores' former names; run `dvc repro`, then python -m tests.result_table",
+    reason="the committed results have the scores' former names; `dvc repro`, then python -m stages.tools.result_table",
 )
 def test_the_table_of_results_is_that_of_the_committed_run() -> None:
-    found = result_table.block_of("default").search(text_of(README))
+    found = between_marks("results: default").search(text_of(README))
     assert found, "README.md has no table of results"
     run = result_table.read_run(result_table.METRICS)
-    assert result_table.table(run).strip() in found[0], "run: python -m tests.result_table"
+    assert result_table.table(run).strip() in found[0], "run: python -m stages.tools.result_table"
 
 
 def test_tables_of_results_have_one_place_each() -> None:

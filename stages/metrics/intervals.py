@@ -86,8 +86,8 @@ class Jackknife:
             # of clusters that agree: how far beyond the middle they are, with the others at the far bound
             same = np.maximum(0.5, 1 - (0.5 / np.maximum(place, 1 - place)) ** self.clusters)
             same = np.where(place < 0.5, 1 - same, same)
-            said = np.where(_nothing_to_go_by(place, spread), same, sure)
-            return np.where(np.isnan(self.values) | np.isnan(spread), math.nan, said)
+            above = np.where(_nothing_to_go_by(place, spread), same, sure)
+            return np.where(np.isnan(self.values) | np.isnan(spread), math.nan, above)
 
     def mean(self, axis: int) -> "Jackknife":
         """Return the mean over one axis of the scores: of several training seeds, of several rows."""

@@ -1,4 +1,4 @@
-"""The table of models in docs/models.md: `python -m tests.model_table` measures it and writes it there.
+"""The table of models in docs/models.md: `python -m stages.tools.model_table` measures it and writes it there.
 
 Every listed architecture is built as train builds it (one neuron, random weights, later feature stages left out) and
 run once for each tile side. FLOPs are those of one image's plain forward pass at 224 px, as torch's FlopCounterMode
@@ -17,7 +17,7 @@ from stages.models.packages import package_of
 from stages.models.registry import ARCHITECTURES, Architecture
 from stages.models.rollout import settings_grid
 from stages.models.weights import Classifier, build_classifier
-from tests.pages import DOCS
+from stages.tools.pages import DOCS, replace_part
 
 PAGE = DOCS / "models.md"
 HEAD = [
@@ -80,11 +80,5 @@ def table() -> str:
     return "\n".join([*HEAD, *(line(name) for name in ARCHITECTURES), ""])
 
 
-def main() -> None:
-    """Write the table into the page."""
-    text, measured = PAGE.read_text(encoding="utf-8"), table()
-    PAGE.write_text(BLOCK.sub(lambda _: measured, text, count=1), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    replace_part(PAGE, BLOCK, table())

@@ -1,8 +1,10 @@
-"""The tables of results in README and docs: `python -m tests.result_table` writes the default run's into the README.
+"""The tables of results in README and docs, from the metrics/ of a run.
 
-    python -m tests.result_table                                   metrics/ -> README.md, at `<!-- results: default -->`
-    python -m tests.result_table --metrics FOLDER                  print the table of another run
-    python -m tests.result_table --metrics FOLDER --name hripcb    write it where a page has that name
+    python -m stages.tools.result_table                                   write the default run's into README.md
+    python -m stages.tools.result_table --metrics FOLDER                  print the table of another run
+    python -m stages.tools.result_table --metrics FOLDER --name hripcb    write it where a page has that name
+
+A page has a table of that name between `<!-- results: hripcb -->` and `<!-- /results -->`.
 
 FOLDER is the metrics/ of a run whose plots/ lie beside it. A line is a row of the ranking against one truth, after them
 the control that is best by F1. Values are those of metrics/score, which classifier and explanation a row is says
@@ -12,13 +14,12 @@ plots/latency.csv, and intervals come from plots/truths.csv, where F1 and the po
 import argparse
 import csv
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.pages import PAGES, README
+from stages.tools.pages import PAGES, README, between_marks, marked, replace_part
 
 METRICS = README.parent / "metrics"
 HEAD = [
@@ -58,10 +59,10 @@ def read_run(metrics: Path) -> Run:
         scores |= json.loads(file.read_text(encoding="utf-8"))
     rows, intervals = (_lines(metrics.parent / "plots" / name) for name in ("latency.csv", "truths.csv"))
     ranking = json.loads((metrics / "rank.json").read_text(encoding="utf-8"))
-    run = Run(scores, ranking, rows, {(own["truth"], own["model"], own["metric"]): own for own in intervals})
-    if any(own["seeds"] > 1 for family in ("cnn", "vit") for own in ranking[family].values()):
+    run = Run(scores, ranking, rows, {(line["truth"], line["model"], line["metric"]): line for line in intervals})
+    if any(ranked["seeds"] > 1 for family in ("cnn", "vit") for ranked in ranking[family].values()):
         raise ValueError(f"{metrics / 'rank.json'}: means of several seeds; this table is of one run of each model")
-    if {own["model"] for own in rows} != set(run.ranked):
+    if {row["model"] for row in rows} != set(run.ranked):
         raise ValueError(f"{metrics}: rank.json and plots/latency.csv are of two runs")
     return run
 
@@ -69,72 +70,62 @@ def read_run(metrics: Path) -> Run:
 def table(run: Run) -> str:
     """Return the Markdown table of a run."""
     lines = list(HEAD)
-    for truth in dict.fromkeys(own["truth"] for own in run.rows):
-        lines += [_ranked_line(run, own) for own in run.rows if own["truth"] == truth]
+    for truth in dict.fromkeys(row["truth"] for row in run.rows):
+        lines += [_ranked_line(run, row) for row in run.rows if row["truth"] == truth]
         lines += _control_line(run.scores, truth)
     return "\n".join([*lines, ""])
 
 
-def block_of(name: str) -> re.Pattern[str]:
-    """Return what finds the table of that name in a page; its groups are the markers."""
-    return re.compile(rf"(<!-- results: {re.escape(name)} -->\n).*?(<!-- /results -->\n)", re.DOTALL)
-
-
-def filled(text: str, name: str, content: str) -> str:
-    """Return a page's text with the table of that name replaced."""
-    return block_of(name).sub(lambda found: f"{found[1]}\n{content}\n{found[2]}", text)
-
-
 def _ranked_line(run: Run, row: Line) -> str:
     model, truth, explanation = row["classifier"], row["truth"], row["explanation"]
-    said = run.scores[model]
-    own = said[truth][explanation]
-    ap = _number(said["classification"]["average_precision"])
-    return _line(_title(model, explanation, own), ap, truth, own, _intervals(run, row), _yes(own["beats_controls"]))
+    scores = run.scores[model][truth][explanation]
+    ap = _number(run.scores[model]["classification"]["average_precision"])
+    title, beats = _title(model, explanation, scores), _yes(scores["beats_controls"])
+    return _line(title, ap, truth, scores, _intervals(run, row), beats)
 
 
 def _control_line(scores: Mapping[str, Any], truth: str) -> list[str]:
     """Return the line of the control with the highest F1 behind any classifier; nothing where there is none."""
     controls = [
-        (own["f1"], name, model, own)
+        (control["f1"], name, model, control)
         for model in sorted(scores)
-        for name, own in sorted(scores[model][truth].items())
-        if "beats_controls" not in own and own["f1"] is not None
+        for name, control in sorted(scores[model][truth].items())
+        if "beats_controls" not in control and control["f1"] is not None
     ]
     if not controls:
         return []
-    _, name, model, own = max(controls, key=lambda control: control[0])
-    return [_line(f"best control: {name} ({model})", "", truth, own, {"f1": "", "pointing_game": ""}, "")]
+    _, name, model, best = max(controls, key=lambda control: control[0])
+    return [_line(f"best control: {name} ({model})", "", truth, best, {"f1": "", "pointing_game": ""}, "")]
 
 
-def _line(title: str, ap: str, truth: str, own: Scores, intervals: Mapping[str, str], beats: str) -> str:
+def _line(title: str, ap: str, truth: str, scores: Scores, intervals: Mapping[str, str], beats: str) -> str:
     cells = [
         *(title, ap, truth),
-        _number(own["f1"]) + intervals["f1"],
-        _number(own["thresholds"]["validation_iou"]),
-        _number(own["pointing_game"]) + intervals["pointing_game"],
-        *(_number(own[metric]) for metric in ("tile_average_precision", "aupro", "gated_aupro")),
-        _number(own["of_grid_truth"]["f1"], 2),
+        _number(scores["f1"]) + intervals["f1"],
+        _number(scores["thresholds"]["validation_iou"]),
+        _number(scores["pointing_game"]) + intervals["pointing_game"],
+        *(_number(scores[metric]) for metric in ("tile_average_precision", "aupro", "gated_aupro")),
+        _number(scores["of_grid_truth"]["f1"], 2),
         beats,
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _title(model: str, explanation: str, own: Scores) -> str:
+def _title(model: str, explanation: str, scores: Scores) -> str:
     if explanation == "cam":
         return f"`{model}`"
     if explanation.startswith("rollout_"):
-        return f"`{model}` {explanation.removeprefix('rollout_')}, discard {own['discard']:g}"
+        return f"`{model}` {explanation.removeprefix('rollout_')}, discard {scores['discard']:g}"
     return f"`{model}` {explanation}"
 
 
 def _intervals(run: Run, row: Line) -> dict[str, str]:
     found = {}
     for metric in ("f1", "pointing_game"):
-        own = run.intervals.get((row["truth"], row["model"], metric))
-        known = own is not None and own["low"] and own["high"]
-        clusters = f"; {own['clusters']}" if own and metric == "f1" else ""
-        found[metric] = f" ({float(own['low']):.3f} to {float(own['high']):.3f}{clusters})" if own and known else ""
+        line = run.intervals.get((row["truth"], row["model"], metric), {"low": ""})
+        clusters = f"; {line['clusters']}" if line["low"] and metric == "f1" else ""
+        ends = f"{float(line['low']):.3f} to {float(line['high']):.3f}" if line["low"] else ""
+        found[metric] = f" ({ends}{clusters})" if ends else ""
     return found
 
 
@@ -164,11 +155,12 @@ def main(pages: Iterable[Path] = PAGES) -> None:
     if name is None:
         print(content, end="")
         return
-    homes = [page for page in pages if block_of(name).search(page.read_text(encoding="utf-8"))]
+    part = between_marks(f"results: {name}")
+    homes = [page for page in pages if part.search(page.read_text(encoding="utf-8"))]
     if not homes:
         parser.error(f"no page has <!-- results: {name} -->")
     for page in homes:
-        page.write_text(filled(page.read_text(encoding="utf-8"), name, content), encoding="utf-8")
+        replace_part(page, part, marked(f"results: {name}", content))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pipeline as a diagram for docs/design.md: `python -m tests.diagram` writes it there.
+"""The pipeline as a diagram for docs/design.md: `python -m stages.tools.diagram` writes it there.
 
 It is what `dvc dag --mermaid` says, with the stages of all models drawn as one and without arrows that follow from
 others (tile -> train follows from tile -> split -> train).
@@ -10,8 +10,7 @@ import sys
 
 import yaml
 
-from tests.dependencies import REPOSITORY
-from tests.pages import DOCS
+from stages.tools.pages import DOCS, REPOSITORY, replace_part
 
 PAGE = DOCS / "design.md"
 BLOCK = re.compile(r"```mermaid\n.*?```\n", re.DOTALL)
@@ -49,11 +48,5 @@ def without_shortcuts(arrows: Arrows) -> Arrows:
     return {(start, end) for start, end in arrows if not longer_way(start, end)}
 
 
-def main() -> None:
-    """Write the diagram into the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(BLOCK.sub(lambda _: pipeline_diagram(), text, count=1), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    replace_part(PAGE, BLOCK, pipeline_diagram())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import result_table
-from tests.result_table import HEAD, filled, read_run, table
+from stages.tools import result_table
+from stages.tools.result_table import HEAD, read_run, table
 
 
 def scores(
@@ -76,13 +76,6 @@ def test_runs_that_it_cannot_tell_are_refused(tmp_path):
     write_csv(tmp_path / "mixed/plots/latency.csv", ["truth", "model"], ("exact", "other"))
     with pytest.raises(ValueError, match="of two runs"):
         read_run(metrics)
-
-
-def test_it_is_written_between_its_markers_and_nowhere_else():
-    page = "# A\n<!-- results: a -->\n\nold\n<!-- /results -->\ntext\n<!-- results: b -->\nkept\n<!-- /results -->\n"
-    expected = page.replace("\n\nold\n", "\n\n| x |\n\n")
-    assert filled(page, "a", "| x |\n") == expected
-    assert filled(expected, "a", "| x |\n") == expected
 
 
 def test_the_command_prints_or_writes(tmp_path, monkeypatch, capsys):
