@@ -51,6 +51,5 @@ def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Output
 
 METHOD = Method(
     families=("vit",),
-    words="attention gradient",
     call=lambda model, images, target, _: explain(model, images, target),
 )

@@ -33,4 +33,4 @@ def explain(model: CamClassifier, images: Tensor, target: Target = None) -> Outp
     return Outputs(logits, maps[torch.arange(len(maps), device=maps.device), targets][:, None])
 
 
-METHOD = Method(families=("cnn",), words="CAM", call=lambda model, images, target, _: explain(model, images, target))
+METHOD = Method(families=("cnn",), call=lambda model, images, target, _: explain(model, images, target))

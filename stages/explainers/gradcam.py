@@ -119,7 +119,6 @@ def _cells(model: Classifier, parameters: Any) -> Cells:
 
 METHOD = Method(
     families=("cnn", "vit"),
-    words="GradCAM",
     settings=GradCam,
     cells=_cells,
     call=lambda model, images, target, parameters: explain(

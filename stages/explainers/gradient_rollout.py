@@ -55,6 +55,5 @@ def _explain(model: RolloutClassifier, normalise: str, images: Tensor, target: T
 
 METHOD = Method(
     families=("vit",),
-    words="gradient rollout",
     call=lambda model, images, target, parameters: explain(model, images, target, parameters.normalise),
 )

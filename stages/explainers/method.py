@@ -15,7 +15,6 @@ class Method:
     """An explanation method; `parameters` is always the section `explain` of params.yaml, a `methods.Explain`."""
 
     families: tuple[str, ...]  # whose classifiers it explains: "cnn", "vit"
-    words: str  # what sentences call it
     call: Callable[..., Outputs]  # (model, images, target, parameters) -> logits, heatmaps (N, maps, rows, columns)
     every_setting: bool = False  # one call makes a map for every fusion x discard of the section; else it makes one map
     settings: type | None = None  # dataclass of what stands in explain.<name of the method>; None: nothing does

@@ -172,7 +172,6 @@ def _run(layers: list[nn.Module], features: Tensor) -> Tensor:
 
 METHOD = Method(
     families=("cnn", "vit"),
-    words="occlusion",
     settings=Occlusion,
     refuse=lambda parameters, px: refuse_window(parameters.occlusion.window_px, parameters.occlusion.stride_px, px),
     cells=lambda _, parameters: Cells(parameters.occlusion.stride_px),

@@ -47,7 +47,6 @@ def explain(
 
 METHOD = Method(
     families=("vit",),
-    words="rollout",
     every_setting=True,
     call=lambda model, images, target, parameters: explain(
         model,
