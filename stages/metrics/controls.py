@@ -23,6 +23,12 @@ def centre_prior(
 
     exp(-((x - px / 2)^2 + (y - px / 2)^2) / (2 (px / 4)^2)) at each cell's centre (x, y)
 
+    Args:
+        count: how many maps, all the same.
+        height, width: cells of a map.
+        px: side of a tile.
+        cell_px, offset_px: side of a cell, and where the first begins, see the top of `stages.metrics.geometry`.
+
     >>> centre_prior(1, 3, 3, 96)[0, 1].astype(float).round(2).tolist()
     [0.41, 1.0, 0.41]
     """
@@ -35,6 +41,14 @@ def centre_prior(
 
 def random_map(tile_ids: Sequence[str], height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     """Return cells drawn evenly from 0..1, by a seed of each tile's own: the same whatever tiles are with it.
+
+    Args:
+        tile_ids: n names; a map depends on its own alone.
+        height, width: cells of a map.
+        seed: another one draws other maps.
+
+    Returns:
+        (n, height, width) 0..1.
 
     >>> bool((random_map(["a", "b"], 2, 2)[1] == random_map(["b"], 2, 2)[0]).all())
     True
@@ -72,6 +86,11 @@ def grid_truth(
 
     Enlarged and scored like a heatmap (probability 1 where defective), it says what scores a map of that resolution can
     be expected to reach. It is no upper bound: cells that stretch the defect's border may score higher.
+
+    Args:
+        truth: (n, px, px), true is defect.
+        height, width: cells of the grid.
+        cell_px, offset_px: side of a cell, and where the first begins, see the top of `stages.metrics.geometry`.
 
     >>> grid_truth(np.array([[[1, 1], [1, 0]]], bool), 1, 2).tolist()
     [[[1.0, 0.5]]]

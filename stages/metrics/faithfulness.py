@@ -175,7 +175,14 @@ def perturbation_curves(
 
 
 def kept_probability(pixels: Pixels, kept: Bools, fill: Pixels, predict: Predict) -> Floats:
-    """Return (n,) the probability when only the region `kept` (n, H, W) stays; NaN where it is empty."""
+    """Return (n,) the probability when only the region `kept` (n, H, W) stays; NaN where it is empty.
+
+    Args:
+        pixels: (n, H, W, 3) the tiles.
+        kept: (n, H, W) true stays.
+        fill: (n, H, W, 3) what replaces all else.
+        predict: tiles -> (n,) probability.
+    """
     return np.where(kept.any(axis=(1, 2)), predict(compose(kept, pixels, fill)), math.nan)
 
 

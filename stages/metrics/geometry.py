@@ -52,6 +52,11 @@ def upsample(maps: Floats, px: int, cell_px: float | None = None, offset_px: flo
 def bilinear_weights(cells: int, px: int, cell_px: float | None = None, offset_px: float = 0.0) -> NDArray[np.float32]:
     """Return the (px, cells) matrix that interpolates linearly between cell centres; each row adds up to 1.
 
+    Args:
+        cells: along one axis.
+        px: pixels along it.
+        cell_px, offset_px: side of a cell, and where the first begins.
+
     >>> bilinear_weights(2, 4).tolist()
     [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
     """
@@ -74,6 +79,11 @@ def cell_averages(
 
     A cell wholly outside repeats the tile's edge pixel.
 
+    Args:
+        images: (n, px, px).
+        height, width: cells of the grid.
+        cell_px, offset_px: side of a cell, and where the first begins.
+
     Returns:
         (n, height, width).
 
@@ -88,6 +98,11 @@ def cell_averages(
 
 def area_weights(cells: int, px: int, cell_px: float | None = None, offset_px: float = 0.0) -> NDArray[np.float32]:
     """Return the (cells, px) matrix that averages pixels over cells; each row adds up to 1.
+
+    Args:
+        cells: along one axis.
+        px: pixels along it.
+        cell_px, offset_px: side of a cell, and where the first begins.
 
     >>> area_weights(2, 4).tolist()
     [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
@@ -106,6 +121,12 @@ def centre_pixels(
     cells: NDArray[np.integer], count: int, px: int, cell_px: float | None = None, offset_px: float = 0.0
 ) -> NDArray[np.intp]:
     """Return the pixel that holds the centre of each cell index along one axis; centres outside count as the edge.
+
+    Args:
+        cells: any shape, 0 for the first cell.
+        count: cells along the axis.
+        px: pixels along it.
+        cell_px, offset_px: side of a cell, and where the first begins.
 
     >>> centre_pixels(np.array([0, 3]), 4, 112, cell_px=32).tolist()
     [16, 111]

@@ -22,6 +22,11 @@ def counts_of(
 ) -> NDArray[np.int64]:
     """Return (..., 4) TP, FP, FN, TN of the pixels that are both, predicted and true, of `area_px` a tile.
 
+    Args:
+        both: (...) pixels that are predicted and true.
+        predicted, true: (...) pixels that are the one or the other.
+        area_px: all pixels of a tile.
+
     >>> counts_of(np.array([2]), np.array([3]), np.array([5]), 9).tolist()
     [[2, 1, 3, 3]]
     """
