@@ -44,11 +44,12 @@ def sections_read(verb: str) -> set[str]:
 def test_a_stage_declares_the_sections_of_params_that_it_reads(verb: str) -> None:
     """Sections, not single values. `runtime` changes no result, so only `time` depends on it."""
     read = sections_read(verb) - (set() if verb == "time" else {"runtime"})
+    read -= {"head"} if verb == "adopt" else set()  # its files can read it; of a recipe it asks for lr and batch alone
     assert {name.split(".")[0] for name in stage_of(verb)["params"]} == read
 
 
-def test_check_reads_every_section_there_is() -> None:
-    assert set(STAGES["check"]["params"]) == set(yaml.safe_load((REPOSITORY / "params.yaml").read_text("utf-8")))
+def test_check_runs_whatever_changes_in_params() -> None:
+    assert "params.yaml" in STAGES["check"]["deps"] and "params" not in STAGES["check"]
 
 
 def test_a_search_depends_on_all_of_model_but_what_it_searches_for() -> None:
