@@ -1,4 +1,4 @@
-"""Stage `describe`: draw the data card, which shows what the tiles are before any model is trained on them."""
+"""Stage describe: draw the data card, which shows what the tiles are before any model is trained on them."""
 
 from stages.records.paths import CARD_PLOT, split_file, tiles_folder
 from stages.runtime.command import run_stage

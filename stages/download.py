@@ -1,4 +1,4 @@
-"""Stage `download`: have the data set on disk and record in SOURCE.json where it came from.
+"""Stage download: have the data set on disk and record in SOURCE.json where it came from.
 
 `dataset.root` given: nothing is copied and nothing written there; the record holds a checksum of the files. DVC does
 not watch that folder: after changing files in it run `dvc repro -f -s download`. Otherwise `boards` is generated and

@@ -1,4 +1,4 @@
-"""Draw test tiles of one model: what it saw, what is true, where it looked and what it said; and all its methods.
+"""Stage draw: test tiles of one model: what it saw, what is true, where it looked, what it said; and all its methods.
 
 Reads data/maps/<model>, the chosen settings (data/scores/<model>/rows.json) and the tiles, never a model. Writes
 plots/gallery/<model>.png and plots/methods/<model>.png.

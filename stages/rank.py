@@ -1,4 +1,4 @@
-"""Rank the models by where they look, within each family: tables 3.5 and 3.7 of the thesis, with intervals.
+"""Stage rank: the models by where they look, within each family: tables 3.5 and 3.7 of the thesis, with intervals.
 
 Reads data/scores/<model>, metrics/time/<model>.json and data/perturb/<model>.parquet of every model in params.yaml.
 Writes data/ranking/ranking.json, and for people metrics/rank.json and plots/rank.csv, truths.csv and latency.csv.

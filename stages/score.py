@@ -1,4 +1,4 @@
-"""Score one model: its classifier, and where its heatmaps point, by every method, setting and truth.
+"""Stage score: one model: its classifier, and where its heatmaps point, by every method, setting and truth.
 
 Reads data/maps/<model> and the tiles, never a model. Writes metrics/score/<model>.json (what people compare),
 data/scores/<model> (tile by tile: what rank makes intervals of), plots/settings/<model>.csv (every setting),

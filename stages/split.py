@@ -1,4 +1,4 @@
-"""Stage `split`: assign tiles to train, validation and test."""
+"""Stage split: assign tiles to train, validation and test."""
 
 from stages.records.files import write_json
 from stages.records.paths import SPLIT_METRICS, split_file, tiles_folder

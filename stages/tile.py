@@ -1,4 +1,4 @@
-"""Stage `tile`: cut source images into tiles with their truth and label."""
+"""Stage tile: cut source images into tiles with their truth and label."""
 
 import os
 import time

@@ -68,6 +68,12 @@ def good_tile_alarms(
 
     Tiles that the classifier calls good are black, as in every mask here: it is what classifier and heatmap light up
     together.
+
+    Args:
+        explanations: name -> explanation.
+        tiles: those that are scored.
+        test: method -> what was measured on test tiles.
+        rule: the section `score` of params.yaml.
     """
     good = ~tiles.defective[tiles.rows("test")]
     content: dict[str, dict[str, dict[str, float]]] = {name: {} for name in explanations}
@@ -108,7 +114,15 @@ def fractions_of(scores: Mapping[str, float], grid_truth: Mapping[str, float]) -
 def line(
     model: str, family: str, best: str, explanation: Explanation, content: Content, classifier: Mapping[str, Any]
 ) -> str:
-    """Return what the score stage prints: the classifier, and the best explanation against every truth."""
+    """Return what the score stage prints: the classifier, and the best explanation against every truth.
+
+    Args:
+        model: its name.
+        family: cnn | vit.
+        best: name of its best explanation, and `explanation` that one.
+        content: truth -> explanation -> scores.
+        classifier: the scores of the classifier, `classification` and for several classes `multiclass`.
+    """
     classification = classifier["classification"]
     quality = f"average precision {classification['average_precision']:.3f}"
     if "multiclass" in classifier:

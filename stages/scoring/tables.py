@@ -80,6 +80,12 @@ def tile_table(
     """Return what each test tile adds to every score of each explanation; None where there is no truth.
 
     Columns: pixel counts by the thesis' rule and at the threshold of validation, and the scores of single tiles.
+
+    Args:
+        explanations: name -> explanation.
+        test: method -> what was measured on test tiles.
+        thresholded: (truth, explanation) -> scores by every rule.
+        tiles: those that are scored.
     """
     parts = []
     for (truth, name), by_rules in thresholded.items():

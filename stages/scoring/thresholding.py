@@ -42,6 +42,12 @@ def alarm_levels(explanations: Mapping[str, Explanation], chosen: Chosen, truths
     """Return what pixels of good tiles must be above to be false alarms: by the thesis' rule, and by validation's.
 
     Without truth on validation tiles there is nothing to choose by, and the thesis' threshold stands alone.
+
+    Args:
+        explanations: name -> explanation.
+        chosen: what `choose_levels` returned.
+        truths: kinds of truth that there are.
+        rule: the section `score` of params.yaml.
     """
     alarms = {}
     for name, explanation in explanations.items():
@@ -54,7 +60,14 @@ def alarm_levels(explanations: Mapping[str, Explanation], chosen: Chosen, truths
 def by_thresholds(
     explanations: Mapping[str, Explanation], test: Mapping[str, Measured], chosen: Chosen, rule: Score
 ) -> dict[tuple[str, str], Thresholded]:
-    """Return truth, explanation -> its scores on test tiles by every rule; the rules are applied once."""
+    """Return truth, explanation -> its scores on test tiles by every rule; the rules are applied once.
+
+    Args:
+        explanations: name -> explanation.
+        test: method -> what was measured on test tiles.
+        chosen: what `choose_levels` returned.
+        rule: the section `score` of params.yaml.
+    """
     found = {}
     for name, explanation in explanations.items():
         levels = test[explanation.method].levels(explanation.setting)
