@@ -9,7 +9,7 @@ import pytest
 from stages import rank as stage
 from stages.metrics.clusters import ratio_parts
 from stages.metrics.intervals import Jackknife, shares_of
-from stages.metrics.table import METRICS
+from stages.metrics.table import METRICS, TileMean, metrics_of
 from stages.models.settings import Model
 from stages.records.paths import (
     LATENCY_PLOT,
@@ -133,7 +133,7 @@ def test_every_method_of_every_model_where_wanted(params):
 
 def test_every_score_of_the_table_can_be_ranked_by_with_an_interval(params):
     rng = np.random.default_rng(0)
-    means = [name for name in METRICS if name.startswith(("pointing", "weighting", "tile"))]
+    means = list(metrics_of(TileMean))
     for model, lead in (("full", 1), ("down", 3)):
         bins = np.arange(16)
         inside = rng.integers(0, 9, (BOARDS, 16)) + lead * bins

@@ -4,6 +4,7 @@ It is what `dvc dag --mermaid` says, with the stages of all models drawn as one 
 others (tile -> train follows from tile -> split -> train).
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -49,4 +50,5 @@ def without_shortcuts(arrows: Arrows) -> Arrows:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     replace_part(PAGE, BLOCK, pipeline_diagram())

@@ -5,6 +5,7 @@ run once for each tile side. FLOPs are those of one image's plain forward pass a
 counts them: matrix products and convolutions, a multiply-add as two; many papers give half of it.
 """
 
+import argparse
 import re
 
 import timm
@@ -81,4 +82,5 @@ def table() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     replace_part(PAGE, BLOCK, table())

@@ -3,6 +3,7 @@
 Each verb and each room is told by the first line of its docstring; what depends on a room is read from dvc.yaml.
 """
 
+import argparse
 import ast
 from pathlib import Path
 
@@ -45,4 +46,5 @@ def first_line(file: Path) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     replace_part(CONTRIBUTING, PART, rooms_part())
