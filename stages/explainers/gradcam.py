@@ -114,7 +114,7 @@ def _cells(model: Classifier, parameters: Any) -> Cells:
     stride = parameters.gradcam.stride
     if stride is None or not isinstance(model, CamClassifier):
         return feature_cells(model, parameters)
-    return Cells(stride, model.backbone, model.features_at(stride))
+    return Cells(stride, model.network, model.features_at(stride))
 
 
 METHOD = Method(

@@ -83,7 +83,7 @@ class CamClassifier(nn.Module):
         return float(self.backbone.feature_info.reduction()[-1])
 
     def features_at(self, stride: float) -> str:
-        """Return the name, inside `backbone`, of the module that ends the last feature stage of this stride.
+        """Return the name, inside `network`, of the module that ends the last feature stage of this stride.
 
         Raises:
             InputError: no used stage has it, or it ends inside a module.

@@ -1,5 +1,7 @@
 """GradCAM against two other packages, against CAM, and by its properties."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from captum.attr import LayerGradCam
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from stages.explainers import cam, gradcam
 from stages.models.cnn import CamClassifier
+from stages.models.geometry import offset_px
+from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
 from tests.columns import Columns
@@ -135,3 +139,12 @@ def test_stages_that_cannot_be_reached_are_refused_in_one_line() -> None:
         model = CamClassifier(arch, 32, (0.5,) * 3, (0.5,) * 3).eval()
         with pytest.raises(InputError, match=r"stride.* 8|stride.* 16"):
             gradcam.explain(model, torch.rand(1, 3, 64, 64), stride=stride)
+
+
+def test_a_stage_below_a_decoder_has_the_cells_that_it_has_without() -> None:
+    parameters = SimpleNamespace(gradcam=gradcam.GradCam(relu=True, stride=16))
+    offsets = []
+    for head in (Head(), Head(map_stride=8)):
+        cells = gradcam.METHOD.cells(CamClassifier("test_efficientnet", 16, HALF, HALF, head=head), parameters)
+        offsets.append(offset_px(cells.network, 64, cells.width_px, cells.layer))
+    assert offsets[0] == offsets[1]
