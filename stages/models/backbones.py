@@ -26,7 +26,11 @@ def build_features(arch: str, stride: int, pretrained: dict[str, Any] | None = N
     Raises:
         InputError: the architecture has no feature stages, or none of this stride.
     """
-    return _build(arch, [_stage_of_stride(arch, stride)], pretrained)
+    stages = _stages(arch)
+    if stride not in stages:
+        known = ", ".join(str(known) for known in sorted(stages))
+        raise InputError(f"params.yaml: stride {stride} is not in {arch!r}; its feature stages have {known}")
+    return _build(arch, [stages[stride]], pretrained)
 
 
 def _build(arch: str, stages: list[int], pretrained: dict[str, Any] | None) -> Any:
@@ -55,11 +59,11 @@ def build_pyramid(arch: str, stride: int, map_stride: int, width: int, pretraine
     Raises:
         InputError: the architecture has no feature stages, or none of one of these strides.
     """
-    strides = [known for known in _strides(arch) if map_stride <= known <= stride]
-    if map_stride not in strides:
-        known = ", ".join(str(known) for known in _strides(arch) if known <= stride)
+    stages = {known: stage for known, stage in sorted(_stages(arch).items()) if known <= stride}
+    if map_stride not in stages:
+        known = ", ".join(map(str, stages))
         raise InputError(f"params.yaml: head.map_stride is {map_stride}; {arch!r} has feature stages of {known}")
-    return Pyramid(_build(arch, [_stage_of_stride(arch, one) for one in strides], pretrained), width)
+    return Pyramid(_build(arch, [stage for known, stage in stages.items() if known >= map_stride], pretrained), width)
 
 
 def chain(backbone: Any) -> list[nn.Module]:
@@ -73,23 +77,14 @@ def chain(backbone: Any) -> list[nn.Module]:
     return []
 
 
-def _stage_of_stride(arch: str, stride: int) -> int:
-    """Return timm's index of the last feature stage with this stride; some architectures start counting after 0."""
-    info = _stages(arch)
-    strides = info.reduction()
-    if stride not in strides:
-        known = ", ".join(str(known) for known in sorted(set(strides)))
-        raise InputError(f"params.yaml: stride {stride} is not in {arch!r}; its feature stages have {known}")
-    return info.out_indices[len(strides) - 1 - strides[::-1].index(stride)]
+def _stages(arch: str) -> dict[int, int]:
+    """Return stride -> timm's index of the last feature stage with it; some architectures start counting after 0.
 
-
-def _strides(arch: str) -> list[int]:
-    """Return the strides of an architecture's feature stages, each once, ascending."""
-    return sorted(set(_stages(arch).reduction()))
-
-
-def _stages(arch: str) -> Any:
+    Raises:
+        InputError: the architecture has no feature stages.
+    """
     try:
-        return timm.create_model(arch, features_only=True).feature_info
+        info = timm.create_model(arch, features_only=True).feature_info
     except (RuntimeError, AttributeError, AssertionError, TypeError) as error:
         raise InputError(f"params.yaml: arch {arch!r} has no feature stages for a CAM ({error})") from None
+    return dict(zip(info.reduction(), info.out_indices, strict=True))

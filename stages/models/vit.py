@@ -49,10 +49,9 @@ class RolloutClassifier(nn.Module):
         stem: nn.Module | None = None,
         depth: int | None = None,
         neurons: int = 1,
-        head: Head | None = None,
     ) -> None:
         super().__init__()
-        self.settings = head or Head()
+        self.settings = Head()  # nothing is to be set of a neuron that reads the class token
         shape: dict[str, Any] = {"depth": depth} if depth else {}
         if stem is not None:
             shape |= {"patch_size": 1, "embed_layer": partial(HybridEmbed, backbone=stem)}

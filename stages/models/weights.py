@@ -72,7 +72,7 @@ def build_classifier(
     if architecture.stem is not None:
         assert stride is not None
         stem, pretrained = build_features(architecture.stem, stride, pretrained), None
-    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons, architecture.head)
+    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons)
 
 
 def initial_classifier(
