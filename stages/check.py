@@ -10,18 +10,16 @@ from stages.explainers.settings import Time
 from stages.faithfulness.settings import Perturb
 from stages.figures.settings import Draw
 from stages.models.settings import Head
-from stages.ranking.settings import Rank
 from stages.records.files import write_json
 from stages.records.paths import CHECKED
 from stages.runtime.command import run_stage
 from stages.runtime.convert import reject_unknown
-from stages.runtime.errors import InputError
 from stages.runtime.params import Params, Runtime
 from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
-SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Rank, Time, Runtime)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Runtime)
 OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
 
 
@@ -36,11 +34,11 @@ def refuse_wrong(params: Params) -> None:
     """Raise an `InputError` that names the first parameter that is wrong."""
     from stages.datasets.sources import find_source
     from stages.explainers.methods import Explain, refuse_methods
-    from stages.metrics.table import METRICS
     from stages.models.registry import find_architecture
+    from stages.ranking.settings import Rank
     from stages.scoring.settings import Score
 
-    sections = (*SECTIONS, Explain, Score)
+    sections = (*SECTIONS, Explain, Score, Rank)
     reject_unknown(params.content, [*OTHERS, *(kind.__name__.lower() for kind in sections)], "")
     params.task  # noqa: B018
     for kind in sections:
@@ -50,9 +48,6 @@ def refuse_wrong(params: Params) -> None:
         read_training(params, name, dict.fromkeys(tuned_keys(params, name), 1))  # 1 fits wherever `tuned` can stand
         find_architecture(name, read_model(params, name))
     refuse_methods(params.read(Explain), set(params.families.values()), params.read(Tile).px)
-    for metric in params.read(Rank).metrics:
-        if metric not in METRICS:
-            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
 
 
 if __name__ == "__main__":

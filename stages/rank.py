@@ -10,7 +10,6 @@ from itertools import chain
 from pathlib import Path
 
 from stages.ranking.record import Ranking, write_ranking
-from stages.ranking.settings import Rank
 from stages.records.files import read_json, write_json
 from stages.records.paths import RANK_METRICS, metrics_file
 from stages.runtime.command import report
@@ -23,6 +22,7 @@ def rank(params: Params) -> str:
     from stages.ranking.gains import compare_gains, read_gains
     from stages.ranking.outputs import metrics_by_family, write_plots
     from stages.ranking.scored_models import open_all_scores
+    from stages.ranking.settings import Rank
     from stages.ranking.standings import explanations_to_rank, standings_against
     from stages.ranking.verdict import NOTHING, verdict
     from stages.scores.scores import CLUSTERS

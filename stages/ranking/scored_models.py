@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from stages.metrics.table import METRICS
 from stages.ranking.settings import Rank
 from stages.records.paths import scores_folder
 from stages.runtime.errors import InputError
@@ -29,7 +28,4 @@ def open_all_scores(models: Iterable[str], rule: Rank) -> dict[str, Scores]:
             f"params.yaml: rank.truth is {rule.truth!r}, but {first.folder} has only {', '.join(first.truths)}; "
             f"use -S rank.truth={first.truths[0]}"
         )
-    for metric in rule.metrics:
-        if metric not in METRICS:
-            raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
     return scores

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from stages.metrics.table import METRICS
 from stages.runtime.convert import DISTINCT, at_least, between
+from stages.runtime.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -16,3 +18,8 @@ class Rank:
     cluster: Literal["group", "image"]
     resamples: Annotated[int, at_least(100)]
     seed: Annotated[int, between(0, 2**63)]
+
+    def __post_init__(self) -> None:
+        for metric in self.metrics:
+            if metric not in METRICS:
+                raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
