@@ -1,13 +1,12 @@
 """What defines a run of the stage explain, so that a later one goes on where it was killed, or starts anew."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import timm
 import torch
 
 from stages.explainers.settings import ExplainCommon
-from stages.records.hashes import fingerprint
+from stages.records.hashes import STAGES, code_of, fingerprint
 from stages.records.paths import model_folder, split_file
 from stages.records.tiles import Tiles
 
@@ -16,8 +15,7 @@ ROOMS = ("explainers", "heatmaps", "models", "records", "runtime")  # whose code
 
 def explain_fingerprint(model: str, parameters: ExplainCommon, dataset: str, tiles: Tiles, device: torch.device) -> str:
     """Return 16 hexadecimal digits that change with anything that the maps of a model depend on."""
-    stages = Path(__file__).parents[1]
-    code = [stages / "explain.py", *(file for room in ROOMS for file in sorted((stages / room).rglob("*.py")))]
+    code = [STAGES / "explain.py", *code_of(*ROOMS)]
     files = [model_folder(model) / "model.json", model_folder(model) / "model.safetensors", split_file(dataset)]
     shards = [(file.name, file.stat().st_size, file.stat().st_mtime) for file in sorted(tiles.folder.glob("*.npy"))]
     versions = device.type, torch.__version__, timm.__version__

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+STAGES = Path(__file__).parents[1]
 SHORT_DIGITS = 16  # 64 bits: among a million values two are alike by chance with a probability of 3e-8
 
 
@@ -58,3 +59,8 @@ def fingerprint(*parts: object) -> str:
         text = file_sha256(part) if isinstance(part, Path) else json.dumps(part, sort_keys=True, default=str)
         digest.update(text.encode() + b"\0")
     return digest.hexdigest()[:SHORT_DIGITS]
+
+
+def code_of(*rooms: str) -> list[Path]:
+    """Return the Python files of rooms, for the `fingerprint` of a run that may go on only with the same code."""
+    return [file for room in rooms for file in sorted((STAGES / room).rglob("*.py"))]

@@ -55,9 +55,7 @@ class Params:
         Raises:
             InputError: it is missing.
         """
-        if name not in self.content:
-            raise InputError(f"params.yaml: {name} is missing")
-        return self.content[name]
+        return self.value(name, Any)
 
     def value(self, name: str, kind: Any) -> Any:
         """Return one value of a section that configures another room: its type is checked here, its range there.
