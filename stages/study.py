@@ -1,4 +1,4 @@
-"""A published study, or what works for a data set, in one word: expands to `dvc exp run --name NAME -S ...` and runs it.
+"""A published study, or what works for a data set, in one word: becomes `dvc exp run --name NAME -S ...` and runs.
 
     python -m stages.study thesis_pcb -S dataset.root=/path/to/PCB_DATASET
 

@@ -8,8 +8,9 @@ from stages.datasets.images import SourceImage
 def draw_few(images: list[SourceImage], count: int | None) -> list[SourceImage]:
     """Return `count` of the images, in their order; all for None, or where there are no more.
 
-    They are spread evenly over strata (the publisher's part, label, kind of defect), as far as these have images, and
-    within a stratum over its list, so that groups, which stand beside each other there, mix. Nothing is random.
+    They are spread evenly over strata (label, kind of defect), as far as these have images, and within a stratum over
+    its list by the publisher's parts, so that parts keep their shares and groups, which stand beside each other, mix.
+    Nothing is random.
 
     Args:
         images: all that the reader found.
@@ -17,9 +18,9 @@ def draw_few(images: list[SourceImage], count: int | None) -> list[SourceImage]:
     """
     if count is None or count >= len(images):
         return images
-    strata: dict[tuple[str, str, str], list[SourceImage]] = defaultdict(list)
-    for image in images:
-        strata[image.official or "", image.label or "", image.defect_class].append(image)
+    strata: dict[tuple[str, str], list[SourceImage]] = defaultdict(list)
+    for image in sorted(images, key=lambda image: image.official or ""):  # stable: each part in its order
+        strata[image.label or "", image.defect_class].append(image)
     shares = dict.fromkeys(sorted(strata), 0)
     while sum(shares.values()) < count:
         for stratum in shares:

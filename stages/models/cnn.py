@@ -54,7 +54,7 @@ class CamClassifier(nn.Module):
         if finer not in (None, stride):
             if last_conv:
                 raise InputError(
-                    f"params.yaml: last_conv: goes with the model's own stride {stride}, not with head.map_stride {finer}"
+                    f"params.yaml: last_conv: goes with the model's own stride {stride}, not head.map_stride {finer}"
                 )
             self.backbone = build_pyramid(arch, stride, finer, self.settings.width, pretrained)
         else:

@@ -1,4 +1,4 @@
-"""A study as the command that runs it: `dvc exp run --name NAME -S ...`, in Hydra's grammar, which DVC reads -S with."""
+"""A study as the command that runs it: `dvc exp run --name NAME -S ...`, each `-S` in Hydra's grammar."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def hydra_text(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{','.join(f'{key}:{hydra_text(item)}' for key, item in value.items())}}}"
     if isinstance(value, str) and not (re.fullmatch(PLAIN, value) and value.lower() not in NOT_TEXT):
-        return "'{}'".format(value.replace("\\", "\\\\").replace("'", "\\'"))
+        return "'{}'".format(value.replace("'", "\\'"))
     return str(value)
 
 

@@ -4,8 +4,8 @@
     models: {NAME: {...}, ...}        these models and no other
     models.NAME: {...}                one more model, or other values of one that is there
 
-Nothing here is a second way to configure: a study becomes the `-S` of `dvc exp run` (`stages.studies.command`), and what
-its run used stands in params.yaml.
+Nothing here is a second way to configure: a study becomes the `-S` of `dvc exp run` (`stages.studies.command`), and
+what its run used stands in params.yaml.
 """
 
 import copy
@@ -74,10 +74,10 @@ def laid_over(content: Mapping[str, Any], overrides: Overrides) -> dict[str, Any
     Raises:
         InputError: one names a parameter that is not there, or a whole section.
     """
-    content = copy.deepcopy(dict(content))
+    laid = copy.deepcopy(dict(content))
     for name, value in overrides.items():
         *sections, key = name.split(".")
-        place: Any = content
+        place: Any = laid
         for section in sections:
             place = place.get(section) if isinstance(place, dict) else None
         if not isinstance(place, dict) or not (key in place or sections == ["models"]):
@@ -90,7 +90,7 @@ def laid_over(content: Mapping[str, Any], overrides: Overrides) -> dict[str, Any
         elif isinstance(place[key], dict) or isinstance(value, dict):
             raise InputError(f"{name}: give each value of a section by its own dotted name")
         place[key] = copy.deepcopy(value)
-    return content
+    return laid
 
 
 def refuse_wrong(before: Params, after: Params, overrides: Overrides) -> None:
