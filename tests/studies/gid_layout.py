@@ -1,4 +1,4 @@
-"""Images with labelme outlines, laid out as GID is said to be: one JSON list of categories and polygons for each image."""
+"""Images with labelme outlines, laid out as GID is said to be: for each a JSON list of categories and polygons."""
 
 import json
 import shutil
