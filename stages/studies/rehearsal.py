@@ -36,7 +36,7 @@ def rehearse(name: str, said: Sequence[str]) -> str:
         said: what each `-S` says, the study's and the user's.
 
     Raises:
-        InputError: a stage fails (its own line is printed before), or the data set is not at hand.
+        InputError: a stage fails, or the data set is not at hand.
     """
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="defectlens-") as temporary:
@@ -120,22 +120,25 @@ def _run_all(folder: Path, name: str, content: dict[str, Any]) -> list[Run]:
     params = Params(content)
     pipeline = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     images = first_images(params)
+    write_params(folder, content)
+    checked = run_stage(folder, "check", None)
     while True:
+        why = "too few train tiles for a batch"
         dataset["images"] = images
         write_params(folder, content)
         try:
-            runs = [run_stage(folder, stage, None) for stage in ("check", *PER_DATA_SET)]
+            runs = [checked, *(run_stage(folder, stage, None) for stage in PER_DATA_SET)]
             enough = (_splits(folder, params.dataset_name) == "train").sum() >= train_tiles_wanted(params)
-        except InputError:
+        except InputError as error:
             source = folder / raw_folder(params.dataset_name) / "SOURCE.json"
             if not source.is_file() or images >= read_json(source)["images"]:
                 raise
-            enough = False
+            enough, why = False, str(error)
         there = read_json(folder / raw_folder(params.dataset_name) / "SOURCE.json")["images"]
         if enough or images >= there:
             break
         images = min(2 * images, there)
-        print(f"too few tiles; again with {images} images", flush=True)
+        print(f"{why}; again with {images} images", flush=True)
     for stage in pipeline:
         if stage not in ("check", *PER_DATA_SET):
             of = list(params.models) if "foreach" in pipeline[stage] else [None]

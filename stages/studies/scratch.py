@@ -15,6 +15,7 @@ from stages.runtime.errors import InputError
 from stages.studies.estimate import Run
 
 COPIED = ("stages", "params.yaml", "dvc.yaml", ".dvc/config", ".dvc/plots", ".dvcignore")
+STDERR = "stderr.txt"  # of the stage that runs, or ran last
 KIB = 1 if sys.platform == "darwin" else 1024  # of what the system counts resident memory in
 
 
@@ -34,21 +35,25 @@ def run_stage(folder: Path, stage: str, model: str | None) -> Run:
     """Run a stage as dvc.yaml does and print its line, with its seconds and memory.
 
     Raises:
-        InputError: it fails.
+        InputError: it fails; with the last line that it wrote to stderr.
     """
     entry = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
     words = shlex.split(entry.get("do", entry)["cmd"].replace("${key}", model or ""))
     command = [sys.executable, *words[1:]]  # the environment's own python
     begun = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    with process.stdout as printed:
-        line = printed.read().strip()
-    _, status, usage = os.wait4(process.pid, 0)
+    with (folder / STDERR).open("w") as stderr:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+        assert process.stdout is not None
+        with process.stdout as printed:
+            line = printed.read().strip()
+        _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     run = Run(stage, model, time.perf_counter() - begun, usage.ru_maxrss * KIB)
     if process.returncode:
-        raise InputError(f"the rehearsal's stage {run.name} ended with exit code {process.returncode}")
+        said = (folder / STDERR).read_text(encoding="utf-8").strip().splitlines() or [f"exit code {process.returncode}"]
+        raise InputError(f"rehearsal, stage {run.name}: {said[-1].removeprefix('error: ')}")
     print(f"{run.seconds:7.1f} s {run.peak_bytes / 1e9:5.1f} GB  {line}", flush=True)
     return run
 

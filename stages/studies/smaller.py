@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stages.runtime.params import Params
-from stages.tiling.settings import Tile
+from stages.tiling.settings import Split, Tile
 from stages.training.settings import Training, read_training, tuned_keys
 from stages.training.tuning import Tune
 
@@ -50,7 +50,9 @@ def recipe_of(params: Params, name: str) -> Training:
 
 def first_images(params: Params) -> int:
     """Return how many images a rehearsal begins with: few that are cut up, or some of each of up to six kinds."""
-    return 2 if params.read(Tile).mode == "window" else 36
+    if params.read(Tile).mode == "resize":
+        return 36
+    return 2 if params.read(Split).by == "tile" else 6
 
 
 def train_tiles_wanted(params: Params) -> int:

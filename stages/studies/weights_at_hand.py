@@ -1,6 +1,6 @@
 """Where each model's first weights can be had without a network, for a rehearsal.
 
-`python -m stages.studies.weights_at_hand` prints JSON, model -> package (installed), hub (timm's file is in the cache) or none.
+`python -m stages.studies.weights_at_hand` prints JSON, model -> package (installed), hub (cached here) or none.
 """
 
 import argparse

@@ -43,5 +43,5 @@ def test_there_are_train_tiles_for_the_largest_batch() -> None:
     thesis = Params(laid_over(PARAMS.content, read_study("thesis_pcb", PARAMS)))
     assert train_tiles_wanted(thesis) == 64
     assert recipe_of(thesis, "MobileNetV3_large").batch == 64
-    assert first_images(thesis) == 2
+    assert first_images(thesis) == 2 and first_images(PARAMS) == 6  # by tile, by group
     assert train_tiles_wanted(PARAMS) == 16
