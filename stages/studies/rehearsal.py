@@ -112,7 +112,7 @@ def _study_params(folder: Path, said: Sequence[str]) -> Params:
 def _run_all(folder: Path, name: str, content: dict[str, Any]) -> list[Run]:
     """Write the rehearsal's params.yaml and run all stages; return what each took.
 
-    Begins with few images, and takes twice as many as long as a split lacks a class or a batch its tiles.
+    Begins with few images, and takes half as many again as long as a split lacks a class or a batch its tiles.
     """
     dataset = content["dataset"]
     if dataset["root"] is None:
@@ -137,7 +137,7 @@ def _run_all(folder: Path, name: str, content: dict[str, Any]) -> list[Run]:
         there = read_json(folder / raw_folder(params.dataset_name) / "SOURCE.json")["images"]
         if enough or images >= there:
             break
-        images = min(2 * images, there)
+        images = min(images * 3 // 2, there)
         print(f"{why}; again with {images} images", flush=True)
     for stage in pipeline:
         if stage not in ("check", *PER_DATA_SET):
