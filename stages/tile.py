@@ -13,6 +13,7 @@ from stages.runtime.params import Params, Runtime
 def tile(params: Params) -> str:
     """Write data/tiles/<name> and metrics/tile.json, and return one line of what was done."""
     from stages.datasets.bad_files import BadFiles
+    from stages.datasets.few import draw_few
     from stages.datasets.settings import Dataset
     from stages.datasets.sources import find_root, find_source
     from stages.datasets.templates import MASKS, attach_masks
@@ -27,9 +28,9 @@ def tile(params: Params) -> str:
     name = dataset.name
     bad_files = BadFiles(dataset.on_bad_file == "skip")
     source, root = find_source(name), find_root(dataset)
-    images = source.read(root, dataset, bad_files)
-    images = attach_masks(images, raw_folder(name) / MASKS, bad_files)
-    unused = counted(find_unused(root, images, bad_files.skipped, source.templates, source.described_by))
+    published = source.read(root, dataset, bad_files)
+    images = attach_masks(draw_few(published, dataset.images), raw_folder(name) / MASKS, bad_files)
+    unused = counted(find_unused(root, published, bad_files.skipped, source.templates, source.described_by))
     with new_folder(tiles_folder(name)) as folder:
         workers = runtime.workers or os.cpu_count() or 1
         index = make_tiles(images, params.read(Tile), folder, workers, runtime.cluster, bad_files, dataset)

@@ -26,6 +26,7 @@ ROOMS = {  # room -> rooms that it may import besides itself
     "figures": BASE,
 }
 ROOMS["tools"] = set(ROOMS)
+ROOMS["studies"] = set(ROOMS) - {"tools"}  # beside the pipeline: it checks all settings, and rehearses every stage
 MAX_LINES = 300
 FILES = sorted((REPOSITORY / "stages").rglob("*.py"))
 

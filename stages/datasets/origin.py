@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.datasets.bad_files import BadFiles
+from stages.datasets.few import draw_few
 from stages.datasets.settings import Dataset
 from stages.datasets.sources import find_source
 from stages.datasets.templates import MASKS, derive_masks, find_templates
@@ -47,7 +48,8 @@ def describe_source(
         }
         templates = find_templates(root, source.templates) if source.templates else None
         if templates and dataset.derive_masks and not any(image.has_mask for image in images):
-            record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad, dataset)
+            few = draw_few(images, dataset.images)
+            record["masks"] = derive_masks(few, templates, folder / MASKS, workers, bad, dataset)
         return record
     except InputError as error:
         if str(folder) not in str(error):

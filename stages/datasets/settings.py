@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from stages.runtime.convert import DISTINCT, between
+from stages.runtime.convert import DISTINCT, at_least, between
 from stages.runtime.errors import InputError
 
 GOOD_NAMES = ("good", "ok", "normal", "negative", "no_defect", "defect_free", "non_defective")
@@ -45,6 +45,7 @@ class Dataset:
     exif: Literal["auto", "upright", "stored"] = "auto"
     archive_sha256: str | None = None
     derive_masks: bool = True
+    images: Annotated[int, at_least(1)] | None = None  # so many alone, see `stages.datasets.few`; None: all
     keys: AnnotationKeys = dataclasses.field(default_factory=AnnotationKeys)
 
     def __post_init__(self) -> None:

@@ -2,14 +2,15 @@
 
 What timm builds with `features_only` is a network that returns a list of feature stages, here of one (N, C, h, w), and
 describes them in `feature_info`. What EfficientNets put between their last feature stage and their pooling (one 1x1
-convolution) is no feature stage, so it is not built.
+convolution) is no feature stage for timm: it is left out, or added as one more stage (`build_with_last_conv`).
 """
 
 from typing import Any
 
 import timm
-from timm.models import FeatureListNet
-from torch import nn
+from timm.models import FeatureInfo, FeatureListNet
+from timm.models.efficientnet import EfficientNet
+from torch import Tensor, nn
 
 from stages.models.decoder import Pyramid
 from stages.runtime.errors import InputError
@@ -66,8 +67,55 @@ def build_pyramid(arch: str, stride: int, map_stride: int, width: int, pretraine
     return Pyramid(_build(arch, [stage for known, stage in stages.items() if known >= map_stride], pretrained), width)
 
 
+class LastConv(nn.Module):
+    """A timm network up to its last feature stage, then the network's own last convolution and normalisation.
+
+    Returns a list of one, as timm's networks; `feature_info` lists the convolution as one more feature stage.
+    """
+
+    def __init__(self, stages: Any, whole: EfficientNet) -> None:
+        super().__init__()
+        self.stages = stages
+        self.conv_head, self.bn2 = whole.conv_head, whole.bn2  # timm's names; bn2 ends in the activation
+        info = [stage | {"module": f"stages.{stage['module']}"} for stage in stages.feature_info.info]
+        last = {"num_chs": whole.num_features, "reduction": info[-1]["reduction"], "module": "bn2"}
+        self.feature_info = FeatureInfo([*info, last], (len(info),))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return [(N, C, h, w)] of normalised images (N, 3, H, W)."""
+        return [self.bn2(self.conv_head(self.stages(images)[0]))]
+
+
+def build_with_last_conv(arch: str, stride: int, pretrained: dict[str, Any] | None = None) -> LastConv:
+    """Build a timm CNN up to its pooling: all feature stages, and the 1x1 convolution after them.
+
+    Args:
+        arch, stride, pretrained: see `build_features`.
+
+    Raises:
+        InputError: the architecture has no such convolution, or not at this stride.
+    """
+    whole = timm.create_model(arch, pretrained=pretrained is not None, pretrained_cfg_overlay=pretrained)
+    if not (isinstance(whole, EfficientNet) and isinstance(whole.conv_head, nn.Conv2d)):
+        raise InputError(
+            f"params.yaml: last_conv: {arch!r} has no convolution between its last feature stage and its pooling; "
+            "EfficientNets have (MobileNetV3 has its own after the pooling)"
+        )
+    stages = build_features(arch, stride, pretrained)
+    channels = stages.feature_info.channels()[-1]
+    if channels != whole.conv_head.in_channels or stride != max(_stages(arch)):
+        raise InputError(
+            f"params.yaml: last_conv: the convolution of {arch!r} reads its last feature stage, of stride "
+            f"{max(_stages(arch))}, not {stride}"
+        )
+    return LastConv(stages, whole)
+
+
 def chain(backbone: Any) -> list[nn.Module]:
     """Return the modules that a backbone applies one after the other; [] where it does anything else with them."""
+    if isinstance(backbone, LastConv):
+        before = chain(backbone.stages)
+        return [*before, nn.Sequential(backbone.conv_head, backbone.bn2)] if before else []
     blocks = getattr(backbone, "blocks", None)
     if isinstance(backbone, FeatureListNet):
         return list(backbone.values())

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.models.backbones import build_features, build_pyramid
+from stages.models.backbones import build_features, build_pyramid, build_with_last_conv
 from stages.models.decoder import Pyramid
 from stages.models.outputs import Outputs, as_logits
 from stages.models.pools import POOLS
@@ -30,9 +30,10 @@ class CamClassifier(nn.Module):
         pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
         neurons: 1 for good / defective, else one per class.
         head: how fine the map is, and how it is pooled; None: the thesis'.
+        last_conv: whether the features go through the architecture's own 1x1 convolution before the neuron.
 
     Raises:
-        InputError: the architecture has no feature stages, or none of this stride.
+        InputError: the architecture has no feature stages, or none of this stride; or no last convolution.
     """
 
     def __init__(
@@ -44,15 +45,20 @@ class CamClassifier(nn.Module):
         pretrained: dict[str, Any] | None = None,
         neurons: int = 1,
         head: Head | None = None,
+        last_conv: bool = False,
     ) -> None:
         super().__init__()
         self.settings = head or Head()
         finer = self.settings.map_stride
-        self.backbone: Any = (
-            build_features(arch, stride, pretrained)
-            if finer in (None, stride)
-            else build_pyramid(arch, stride, finer, self.settings.width, pretrained)
-        )
+        self.backbone: Any
+        if finer not in (None, stride):
+            if last_conv:
+                raise InputError(
+                    f"params.yaml: last_conv: goes with the model's own stride {stride}, not head.map_stride {finer}"
+                )
+            self.backbone = build_pyramid(arch, stride, finer, self.settings.width, pretrained)
+        else:
+            self.backbone = (build_with_last_conv if last_conv else build_features)(arch, stride, pretrained)
         self.head = nn.Conv2d(self.backbone.feature_info.channels()[-1], neurons, kernel_size=1)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)

@@ -30,6 +30,7 @@ class Architecture:
     stem: str | None = None  # of a hybrid ViT
     depth: int | None = None  # of a ViT; None: all of its blocks
     head: Head = field(default_factory=Head)
+    last_conv: bool = False  # of a CNN: with the convolution between its last feature stage and its pooling
 
     @property
     def pretrained_arch(self) -> str:
@@ -83,6 +84,8 @@ def find_architecture(name: str, model: Model) -> Architecture:
             raise InputError(f"{where}.{key} is {value!r}: {error}; drop what stands after the dot") from None
     if model.family == "vit" and architecture.stem is None and model.stride is not None:
         raise InputError(f"{where}.stride: a ViT without a stem has no stride; its map has one value per patch")
+    if model.family == "vit" and architecture.last_conv:
+        raise InputError(f"{where}.last_conv: belongs to a CNN")
     if model.family == "cnn" and (architecture.stem or model.depth):
         raise InputError(f"{where}: stem and depth belong to a ViT")
     return architecture

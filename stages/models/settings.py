@@ -30,6 +30,7 @@ class Model:
     stride: Annotated[int, at_least(1)] | None = None  # pixels per cell of a CNN's map, or of a hybrid ViT's stem
     stem: str | None = None  # hybrid ViT: the timm CNN whose features its blocks read
     depth: Annotated[int, at_least(1)] | None = None  # ViT: how many of its blocks are used
+    last_conv: bool | None = None  # CNN: with the 1x1 convolution that EfficientNets have before their pooling
     weights_path: str | None = None  # for `weights: file`
     of: str | None = None  # the model that this one repeats under another seed
     head: Head = field(default_factory=Head)

@@ -67,7 +67,8 @@ def build_classifier(
     arch, stride = architecture.arch, architecture.stride
     if architecture.family == "cnn":
         assert stride is not None  # find_architecture sees to it
-        return CamClassifier(arch, stride, mean, std, pretrained, neurons, architecture.head)
+        last_conv = architecture.last_conv
+        return CamClassifier(arch, stride, mean, std, pretrained, neurons, architecture.head, last_conv)
     stem = None
     if architecture.stem is not None:
         assert stride is not None

@@ -81,7 +81,7 @@ def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> CutIma
         "official": image.official or "",
         "pixels_sha": pixels_sha(pixels),
     }
-    lines = [of_image | index_line(image, annotated, window, tile.defect_threshold) for window in places]
+    lines = [of_image | index_line(image, annotated, place, tile.defect_threshold, tile.label_by) for place in places]
     marked = any(truth.any() for truth in truths.values())
     if image.label is None and marked and not any(line["label"] == "defective" for line in lines):
         notes.append(WITHOUT_DEFECTIVE_TILE)

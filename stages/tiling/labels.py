@@ -9,32 +9,45 @@ from stages.datasets.images import Box, SourceImage
 from stages.datasets.truths import Annotated
 from stages.records.shards import BOXES, EXACT
 from stages.records.tiles import UNKNOWN_PX
+from stages.runtime.errors import InputError
 from stages.tiling.windows import Window
 
+WORDS = {BOXES: "boxes", EXACT: "exact mask"}
 
-def index_line(image: SourceImage, annotated: Annotated, window: Window, threshold: float) -> dict[str, Any]:
+
+def index_line(
+    image: SourceImage, annotated: Annotated, window: Window, threshold: float, label_by: str = "auto"
+) -> dict[str, Any]:
     """Return a tile's line of the index, without the columns that do not depend on the window.
 
     A tile is defective when the annotated area of its window is above 0 and at least `threshold` of the window, both in
     pixels of the source image: what is a hair in there must not depend on how far the window is shrunk. The area is
-    that of the exact mask where the data set has one, else of the union of the boxes: boxes have margins, and a tile at
-    the edge of one may show nothing but margin (four in ten of the tiles that 1% of box area calls defective, on
-    generated boards and tiles of 112 px). Where only the image has a label, every window has the same.
+    that of the truth `label_by`: `boxes` is the union of the boxes, `exact` the exact mask, `auto` the exact mask where
+    the data set has one, else the boxes. Boxes have margins, and a tile at the edge of one may show nothing but margin
+    (four in ten of the tiles that 1% of box area calls defective, on generated boards and tiles of 112 px). Where only
+    the image has a label, every window has the same.
 
     Args:
         image: what the data set says of the image.
         annotated: its pixels and truth.
         window: the tile's.
         threshold: `tile.defect_threshold`, 0..1.
+        label_by: `tile.label_by`, auto | boxes | exact.
 
     Returns:
         Some of `stages.records.tiles.INDEX_COLUMNS`.
+
+    Raises:
+        InputError: the image has not the truth that is to label its windows.
     """
     areas = _areas_px(annotated.truths, window)
     if image.label is not None:
         area, annotation, defective = UNKNOWN_PX, "label", image.label == "defective"
     else:
-        area, annotation = (areas[EXACT], "mask") if EXACT in areas else (areas[BOXES], "boxes")
+        kind = (EXACT if EXACT in areas else BOXES) if label_by == "auto" else label_by
+        if kind not in areas:
+            raise InputError(f"{image.path}: has no {WORDS[kind]}, by which tile.label_by wants labels; use auto")
+        area, annotation = areas[kind], "mask" if kind == EXACT else "boxes"
         # a quotient, because 0.07 x 100 is more than 7 in floating point while 7 / 100 is 0.07
         defective = area > 0 and area / (window.width * window.height) >= threshold
     return {

@@ -17,6 +17,7 @@ class Tile:
     mode: Literal["window", "resize"]
     border: Literal["drop", "shift"]
     defect_threshold: Annotated[float, FRACTION]
+    label_by: Literal["auto", "boxes", "exact"] = "auto"  # auto: the exact mask where there is one, else boxes
 
     def __post_init__(self) -> None:
         if self.overlap_px >= self.px:

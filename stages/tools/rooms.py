@@ -1,6 +1,7 @@
 """The tree of stages/ and what depends on it, for CONTRIBUTING.md: `python -m stages.tools.rooms` writes it there.
 
-Each verb and each room is told by the first line of its docstring; what depends on a room is read from dvc.yaml.
+Each verb and each room is told by the first line of its docstring; what depends on a room is read from dvc.yaml. Verbs
+that are no stage there (commands beside the pipeline) come after its stages.
 """
 
 import argparse
@@ -19,9 +20,10 @@ def rooms_part(repository: Path = REPOSITORY) -> str:
     """Return the part of CONTRIBUTING.md between its marks, and the marks."""
     pipeline = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     depends_on = {stage: entry.get("do", entry)["deps"] for stage, entry in pipeline.items()}
+    beside = sorted({file.stem for file in (repository / "stages").glob("*.py")} - {"__init__", *depends_on})
     rooms = sorted(file.parent.name for file in (repository / "stages").glob("*/__init__.py"))
     lines = ["    stages/"]
-    for verb in depends_on:
+    for verb in [*depends_on, *beside]:
         lines.append(f"    |-- {verb + '.py':<{WIDTH}}{first_line(repository / f'stages/{verb}.py')}")
     for room in rooms:
         lines.append(f"    |-- {room + '/':<{WIDTH}}{first_line(repository / f'stages/{room}/__init__.py')}")

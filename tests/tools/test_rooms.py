@@ -15,6 +15,8 @@ def test_every_verb_and_room_is_told_and_what_depends_on_it(tmp_path):
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
     for name, docstring in {
         "cut.py": "Cut.\n\nMore.",
+        "__init__.py": "All.",
+        "ask.py": "Ask.",
         "fit.py": "Fit.",
         "loop/__init__.py": "Loops.",
         "base/__init__.py": "Files.",
@@ -27,6 +29,7 @@ def test_every_verb_and_room_is_told_and_what_depends_on_it(tmp_path):
         "    stages/",
         "    |-- cut.py            Cut.",
         "    |-- fit.py            Fit.",
+        "    |-- ask.py            Ask.",
         "    |-- base/             Files.",
         "    |-- loop/             Loops.",
         "    |-- tools/            Commands.",
