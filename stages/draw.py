@@ -40,10 +40,8 @@ def draw(params: Params, model: str) -> str:
     # a heatmap of every method
     chosen, label = which_tiles.choose_methods_tiles(defective, wanted.methods_tiles)
     compared = TilePictures(tiles.images(test[chosen]), tiles.truth(test[chosen]))
-    heatmaps = {
-        title: methods.MethodHeatmaps(*cells)
-        for title, cells in first_heatmaps(tiles, maps, test[chosen], explanations).items()
-    }
+    cells_of = first_heatmaps(tiles, maps, test[chosen], explanations)
+    heatmaps = {title: methods.MethodHeatmaps(*cells) for title, cells in cells_of.items()}
     title = f"{model}: explanation methods on {label} test tiles"
     methods.draw_methods(plot_file("methods", model, ".png"), compared, heatmaps, title)
     return f"draw {model}: {len(pictures)} test tiles in the gallery, {len(compared)} by every method"
