@@ -1,11 +1,14 @@
 """Early features of a classifier, heard during a forward pass that is made anyway: what good material looks like.
 
-    f_s = features of stride s, averaged over 3 x 3 cells (at the border over those that there are)
+    f_s = features of stride s, averaged over 3 x 3 cells (beyond the border zeros count)
     features = the f_s side by side, coarser ones enlarged bilinearly to the grid of the finest
 
 PatchCore (Roth et al. 2022, section 3.1): features of the middle of a network are neither mere edges nor the classes
 that it was trained for, and averaged neighbourhoods forgive small shifts. Deviation: the paper's code averages each
 neighbourhood over channels, too, to a number of channels of its own.
+
+Zeros count because a mean of fewer cells varies more: without them 93% of the highest distances on magnetic tiles were
+at the border, where a quarter of the cells are.
 
 Which layers: of a CNN, and of the CNN that a hybrid ViT reads, the two coarsest feature stages of at most 16 px per
 cell, as a rule those of strides 8 and 16, the paper's. Of a ViT that reads patches the tokens after half and after
@@ -116,7 +119,7 @@ def enlarged(maps: Tensor, ratio: float, rows_columns: tuple[int, ...]) -> Tenso
 
 
 def _neighbourhoods(maps: Tensor) -> Tensor:
-    return nn.functional.avg_pool2d(maps, kernel_size=3, stride=1, padding=1, count_include_pad=False)
+    return nn.functional.avg_pool2d(maps, kernel_size=3, stride=1, padding=1)
 
 
 def _layers(model: Classifier) -> list[Layer]:
