@@ -59,7 +59,7 @@ def first_heatmaps(
         rows: (n,) of the tiles.
         explanations: name -> explanation, in the order of the methods' settings.
     """
-    chosen = {own.method: own.setting for own in reversed(explanations.values()) if not own.own}
+    chosen = {own.method: own.setting for own in reversed(list(explanations.values())) if not own.own}
     found = {}
     for name, method in maps.methods.items():
         setting = chosen.get(name, 0)
