@@ -34,15 +34,14 @@ def draw(params: Params, model: str) -> str:
     pictures = TilePictures(tiles.images(shown), tiles.truth(shown))
     seen = under_explanation(tiles, maps, explanations[best], shown, intensity_threshold, threshold)
     content = gallery.Gallery(pictures, *seen, tiles.probability[shown], tiles.defective[shown], threshold)
-    discard = f", discard {explanations[best].discard:g}" if maps.family == "vit" else ""
-    gallery.draw_gallery(plot_file("gallery", model, ".png"), content, f"{model}, {best}{discard}")
+    setting = maps.words_for(explanations[best].method, explanations[best].discard)
+    gallery.draw_gallery(plot_file("gallery", model, ".png"), content, f"{model}, {best}{setting}")
 
-    # the first heatmap of every method
+    # a heatmap of every method
     chosen, label = which_tiles.choose_methods_tiles(defective, wanted.methods_tiles)
     compared = TilePictures(tiles.images(test[chosen]), tiles.truth(test[chosen]))
-    heatmaps = {
-        title: methods.MethodHeatmaps(*cells) for title, cells in first_heatmaps(tiles, maps, test[chosen]).items()
-    }
+    cells_of = first_heatmaps(tiles, maps, test[chosen], explanations)
+    heatmaps = {title: methods.MethodHeatmaps(*cells) for title, cells in cells_of.items()}
     title = f"{model}: explanation methods on {label} test tiles"
     methods.draw_methods(plot_file("methods", model, ".png"), compared, heatmaps, title)
     return f"draw {model}: {len(pictures)} test tiles in the gallery, {len(compared)} by every method"

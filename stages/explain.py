@@ -10,7 +10,7 @@ BATCHES_KEPT = 16  # a killed run loses the work on so many at most
 def explain(params: Params, name: str) -> str:
     """Explain the model `name`; write what `stages.heatmaps.maps` describes, going on where a killed run stopped."""
     from stages.explainers.batches import explain_batches
-    from stages.explainers.explainer import prepare_explainers
+    from stages.explainers.explainer import learn_from, prepare_explainers, save_learned
     from stages.explainers.methods import Explain
     from stages.explainers.run import explain_fingerprint
     from stages.heatmaps.new_maps import NewMaps
@@ -27,10 +27,13 @@ def explain(params: Params, name: str) -> str:
     for explainer in explainers:
         explainer.model.to(device)
     dataset = params.dataset_name
-    tiles = open_tiles(tiles_folder(dataset), split_file(dataset)).select(("val", "test"))
+    all_tiles = open_tiles(tiles_folder(dataset), split_file(dataset))
+    explainers = learn_from(all_tiles, explainers, description, device)
+    tiles = all_tiles.select(("val", "test"))
     run = explain_fingerprint(name, parameters, dataset, tiles, device)
     with resumable_folder(maps_folder(name), run) as folder:
         maps = NewMaps(folder, len(tiles))
+        save_learned(folder, explainers)
         batches = [rows for rows in in_order(tiles, parameters.batch) if rows[0] >= maps.done]
         explained = explain_batches(explainers, description, tiles, progress(batches, f"explain {name}"), device)
         for number, (rows, heatmaps, logits) in enumerate(explained, 1):

@@ -4,7 +4,7 @@ Writes metrics/time/<model>.json: what `stages.explainers.latency.measure_explai
 machine.
 """
 
-from stages.records.paths import metrics_file, model_folder, tiles_folder
+from stages.records.paths import metrics_file, model_folder, split_file, tiles_folder
 from stages.runtime.command import run_model_stage
 from stages.runtime.params import Params, Runtime
 
@@ -15,11 +15,11 @@ def time(params: Params, name: str) -> str:
 
     import numpy as np
 
-    from stages.explainers.batches import defect_target
-    from stages.explainers.explainer import prepare_explainers
+    from stages.explainers.explainer import learn_from, prepare_explainers
     from stages.explainers.latency import describe_machine, measure_explainers
     from stages.explainers.methods import Explain
     from stages.explainers.settings import Time
+    from stages.explainers.target import defect_target
     from stages.models.batches import to_images
     from stages.models.trained import load_classifier
     from stages.records.files import write_json
@@ -30,7 +30,9 @@ def time(params: Params, name: str) -> str:
     model, description = load_classifier(model_folder(name))
     explainers = prepare_explainers(model, description, replace(params.read(Explain), control=False))
     model.to(device)
-    images = to_images(open_tiles(tiles_folder(params.dataset_name)).images(np.arange(1)), device)
+    tiles = open_tiles(tiles_folder(params.dataset_name), split_file(params.dataset_name))
+    explainers = learn_from(tiles, explainers, description, device)
+    images = to_images(tiles.images(np.arange(1)), device)
     target = defect_target(model, description, images)
     times = measure_explainers(model, explainers, images, target, params.read(Time))
     machine = {**describe_machine(device), "image_px": images.shape[-1]}

@@ -148,3 +148,25 @@ def test_without_a_test_tile_there_is_nothing_to_draw(params: Params) -> None:
     with pytest.raises(InputError, match="data/maps/net: there is no test tile"):
         stage.draw(params, "net")
     assert not Path("plots/gallery").exists()
+
+
+def test_beside_the_own_method_others_have_the_setting_that_validation_chose(
+    params: Params, drawn: dict[str, Any]
+) -> None:
+    write_tiles(params)
+    scored(params, "vit", family="vit")
+    rows = json.loads(Path("data/scores/vit/rows.json").read_text())
+    settings = json.loads((maps_folder("vit") / "settings.json").read_text())
+    settings["methods"]["novelty"] = {**settings["methods"]["rollout"], "varies": "weight"}
+    settings["order"].append("novelty")
+    (maps_folder("vit") / "settings.json").write_text(json.dumps(settings))
+    for name in ("rollout", "rollout_range"):
+        if (maps_folder("vit") / f"{name}.npy").exists():
+            (maps_folder("vit") / f"{name.replace('rollout', 'novelty')}.npy").write_bytes(
+                (maps_folder("vit") / f"{name}.npy").read_bytes()
+            )
+    chosen = {**rows["rows"]["rollout_max"], "method": "novelty", "own": False}
+    rows["rows"]["novelty_max"], rows["order"] = chosen, [*rows["order"], "novelty_max"]
+    Path("data/scores/vit/rows.json").write_text(json.dumps(rows))
+    stage.draw(params, "vit")
+    assert list(drawn["methods"][1]) == ["rollout min_0.0", "novelty max_0.9"]

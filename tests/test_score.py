@@ -248,6 +248,30 @@ def test_a_method_that_does_not_beat_its_controls_is_marked(params):
     assert scored("net")["boxes"]["cam"]["beats_controls"] is False
 
 
+def test_the_weight_of_novelty_is_chosen_and_the_distance_alone_is_a_control(params):
+    """CNN: the maps of weight 2 are right on validation tiles, those of 0 wrong; the distance is right everywhere."""
+    write_tiles(params)
+    write_maps(params, "net")
+    right, wrong = np.load(stage.maps_folder("net") / "cam.npy")[[0, 5], 0]
+    described = json.loads((stage.maps_folder("net") / "settings.json").read_text())
+    cells = {key: described["methods"]["cam"][key] for key in ("cell_px", "offset_px")}
+    weights = [{"name": f"weight_{weight:g}", "fusion": "novelty", "discard": weight} for weight in (0.0, 2.0)]
+    described["methods"]["novelty"] = {**cells, "settings": weights, "varies": "weight"}
+    alone = [{"name": "novelty_distance", "fusion": "novelty_distance", "discard": 0.0}]
+    described["methods"]["novelty_distance"] = {**cells, "settings": alone, "control": True}
+    described["order"] = ["novelty", "cam", "novelty_distance"]
+    np.save(stage.maps_folder("net") / "novelty.npy", np.stack([[wrong, right]] * 8))
+    np.save(stage.maps_folder("net") / "novelty_distance.npy", np.stack([[right]] * 8))
+    (stage.maps_folder("net") / "settings.json").write_text(json.dumps(described))
+    line = stage.score(params, "net")
+    assert line.startswith("score net, novelty, weight 2: ") and "DOES NOT BEAT ITS CONTROLS" in line
+    boxes, rows = scored("net")["boxes"], open_scores(stage.scores_folder("net")).rows
+    assert boxes["novelty"]["discard"] == 2.0 and rows["novelty"].own and not rows["novelty"].control
+    assert rows["novelty_distance"].control and "beats_controls" not in boxes["novelty_distance"]
+    assert boxes["cam"]["beats_controls"] is False  # every method of the run is held against the distance
+    assert {row["discard"] for row in settings("net") if row["fusion"] == "novelty"} == {"0.0", "2.0"}
+
+
 def test_strata_by_kind_and_area(params):
     write_tiles(params)
     write_maps(params, "net")

@@ -1,4 +1,4 @@
-"""Batches of tiles explained by every method, and the class that each tile is explained for."""
+"""Batches of tiles explained by every method."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.explainers.explainer import Explainer
+from stages.explainers.target import defect_target
 from stages.models.batches import to_images
-from stages.models.outputs import Target
 from stages.models.trained import Description
-from stages.models.weights import Classifier
 from stages.records.paths import model_folder
 from stages.records.tiles import Tiles
 from stages.runtime.errors import InputError, is_out_of_memory
@@ -56,22 +55,6 @@ def explain_batches(
                 f"params.yaml: {device} ran out of memory explaining {description.model}; lower {lower}"
             ) from None
         yield explained
-
-
-@torch.no_grad()
-def defect_target(model: Classifier, description: Description, images: Tensor) -> Target:
-    """Return the class that images (N, 3, px, px) in 0..1 are explained for.
-
-    Of a binary model it is defective, which needs no forward pass (None, see `select_score`); of several classes each
-    image's likeliest kind of defect, (N,). Good is never explained, whatever was predicted: heatmaps are to show where
-    the defect is.
-    """
-    if description.task == "binary":
-        return None
-    logits = model(images).logits
-    if "good" in description.classes:
-        logits[:, description.classes.index("good")] = -torch.inf
-    return logits.argmax(dim=1)
 
 
 @torch.no_grad()

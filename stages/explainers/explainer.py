@@ -1,21 +1,24 @@
 """The explainers of one model: every method that params.yaml names for its family, ready to be called."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from stages.explainers.cells import measure_offset
-from stages.explainers.method import Method
+from stages.explainers.method import Learned, MapSetting, Method
 from stages.explainers.methods import chosen_methods
 from stages.explainers.settings import ExplainCommon
 from stages.models.geometry import refuse_uncovered
 from stages.models.outputs import Outputs, Target
-from stages.models.rollout import settings_grid
 from stages.models.trained import Description, build_described, channels_last
 from stages.models.weights import Classifier
+from stages.records.files import new_file
+from stages.records.tiles import Tiles
 from stages.runtime.seeds import derive_seed
 
 
@@ -29,27 +32,27 @@ class Explainer:
     parameters: Any  # `methods.Explain`
     cell_px: float
     offset_px: float
+    control: bool = False  # it knows no defect, and is there to be beaten
+    learned: Learned | None = None  # see `Method.learn`
 
     @property
     def settings(self) -> list[dict[str, Any]]:
         """Return what each map of one call is: name, fusion (the name where nothing is fused) and discard ratio."""
-        if not self.method.every_setting:
-            return [{"name": self.name, "fusion": self.name, "discard": 0.0}]
-        grid = settings_grid(self.parameters.fusion, self.parameters.discard)
-        return [{"name": setting.name, **asdict(setting)} for setting in grid]
+        return [self._named(setting) for setting in self._settings()]
 
     @property
     def record(self) -> dict[str, object]:
         """Return what `stages.heatmaps.maps` wants to know of its maps."""
-        geometry = {"cell_px": self.cell_px, "offset_px": self.offset_px}
-        return {**geometry, "ranges": True, "settings": self.settings}
+        record = {"cell_px": self.cell_px, "offset_px": self.offset_px, "ranges": True, "settings": self.settings}
+        record |= {"varies": self.method.varies} if self.method.varies != "discard" else {}
+        return record | ({"control": True} if self.control else {})
 
     def one_by_one(self) -> Iterator[tuple[dict[str, Any], "Explainer"]]:
         """Yield every setting, with the explainer that makes its map alone."""
-        for setting in self.settings:
-            alone = {"fusion": (setting["fusion"],), "discard": (setting["discard"],)}
-            changed = replace(self.parameters, **alone) if self.method.every_setting else self.parameters
-            yield setting, replace(self, parameters=changed)
+        for setting in self._settings():
+            one_setting = self.method.one_setting
+            changed = one_setting(self.parameters, setting) if one_setting else self.parameters
+            yield self._named(setting), replace(self, parameters=changed)
 
     def heatmaps(self, images: Tensor, target: Target) -> Outputs:
         """Return logits and heatmaps of images (N, 3, px, px) in 0..1.
@@ -57,18 +60,27 @@ class Explainer:
         Raises:
             InputError: the maps are not those of a tile of px x px.
         """
-        outputs = self.method.call(self.model, images, target, self.parameters)
+        learned = () if self.learned is None else (self.learned,)
+        outputs = self.method.call(self.model, images, target, self.parameters, *learned)
         assert outputs.heatmaps is not None
         refuse_uncovered(outputs.heatmaps.shape[2:], self.cell_px, images.shape[-1], self.name)
         return outputs
 
+    def _settings(self) -> list[MapSetting]:
+        if self.method.settings_of is None:
+            return [MapSetting(self.name, None, 0.0)]
+        return self.method.settings_of(self.model, self.parameters)
+
+    def _named(self, setting: MapSetting) -> dict[str, Any]:
+        return asdict(setting) | {"fusion": setting.fusion or self.name}
+
 
 def prepare_explainers(model: Classifier, description: Description, parameters: ExplainCommon) -> list[Explainer]:
-    """Return an explainer for each method that is configured for the model's family, and the control last.
+    """Return an explainer for each method that is configured for the model's family, and the controls last.
 
-    The control is the first method on the same architecture with freshly drawn weights, for the first discard ratio
+    One control is the first method on the same architecture with freshly drawn weights, for the first discard ratio
     only (Adebayo et al. 2018, "Sanity checks for saliency maps"): a map that looks the same shows the architecture, not
-    what was learned.
+    what was learned. Others come with a method (`Method.controls`).
 
     Raises:
         InputError: a method is unknown or does not fit the family, or its cells cannot be placed as asked for.
@@ -77,10 +89,47 @@ def prepare_explainers(model: Classifier, description: Description, parameters: 
     explainers = [_prepare(name, method, model, description, parameters) for name, method in methods.items()]
     if parameters.control:
         first = explainers[0]
+        controls = [(name, own) for method in methods.values() for name, own in method.controls.items()]
         few = replace(parameters, discard=parameters.discard[:1])
         random_model = _with_random_weights(description, parameters.seed)
         explainers.append(_prepare(f"{first.name}_randomised", first.method, random_model, description, few))
+        explainers += [
+            replace(_prepare(name, method, model, description, parameters), control=True) for name, method in controls
+        ]
     return explainers
+
+
+def learn_from(
+    tiles: Tiles, explainers: Sequence[Explainer], description: Description, device: torch.device
+) -> list[Explainer]:
+    """Return explainers that can be called: with what their methods learn of good tiles, where they learn at all.
+
+    Args:
+        tiles: of the whole data set, opened with its split.
+        explainers: of one model, as `prepare_explainers` returns them; what is the same is learned once.
+        description: of the model.
+        device: where the models of the explainers are.
+
+    Raises:
+        InputError: there is nothing to learn from.
+    """
+    known: dict[tuple[Any, int], Learned] = {}
+    ready = []
+    for explainer in explainers:
+        learn, model = explainer.method.learn, explainer.model
+        if learn is not None and (learn, id(model)) not in known:
+            known[learn, id(model)] = learn(model, description, tiles, explainer.parameters, device)
+        ready.append(replace(explainer, learned=known.get((learn, id(model)))))
+    return ready
+
+
+def save_learned(folder: Path, explainers: Sequence[Explainer]) -> None:
+    """Write what each method learned to `<method>.safetensors`; what a control shares with its method only there."""
+    for explainer in explainers:
+        if explainer.learned is not None and not explainer.control:
+            tensors = {name: tensor.cpu().contiguous() for name, tensor in explainer.learned.tensors().items()}
+            with new_file(folder / f"{explainer.name}.safetensors") as temporary:
+                temporary.write_bytes(save(tensors))  # as bytes: safetensors hides the system's error
 
 
 def _prepare(

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import make_dataclass
 from typing import Any
 
-from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, occlusion, rollout
+from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, novelty, occlusion, rollout
 from stages.explainers.method import Method
 from stages.explainers.settings import ExplainCommon
 from stages.runtime.errors import InputError
@@ -17,6 +17,7 @@ METHODS: dict[str, Method] = {
     "attention_gradient": attention_gradient.METHOD,
     "lrp": lrp.METHOD,
     "occlusion": occlusion.METHOD,
+    "novelty": novelty.METHOD,
 }
 
 # The section `explain` of params.yaml: what `ExplainCommon` has, and the settings of each method that has some.

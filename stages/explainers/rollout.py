@@ -4,9 +4,11 @@ The formula, and where it departs from the published code, is in `stages.models.
 map says where the class token looked, whatever it decided.
 """
 
+from dataclasses import replace
+
 from torch import Tensor
 
-from stages.explainers.method import Method
+from stages.explainers.method import MapSetting, Method
 from stages.explainers.small_batches import in_small_batches
 from stages.models.outputs import Outputs, Target, target_classes
 from stages.models.rollout import Setting, settings_grid
@@ -47,7 +49,11 @@ def explain(
 
 METHOD = Method(
     families=("vit",),
-    every_setting=True,
+    settings_of=lambda _, parameters: [
+        MapSetting(setting.name, setting.fusion, setting.discard)
+        for setting in settings_grid(parameters.fusion, parameters.discard)
+    ],
+    one_setting=lambda parameters, setting: replace(parameters, fusion=(setting.fusion,), discard=(setting.discard,)),
     call=lambda model, images, target, parameters: explain(
         model,
         images,

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stages.explainers.batches import defect_target
+from stages.explainers.target import defect_target
 from stages.metrics.faithfulness import Predict
 from stages.models.batches import to_images
 from stages.models.trained import Description

@@ -36,10 +36,12 @@ class MethodMaps:
     tile_ids: NDArray[np.object_]  # (N,)
     names: tuple[str, ...]  # S
     fusions: tuple[str, ...]  # S: min | mean | max, or the name of a method that fuses nothing
-    discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0; 0 where nothing is discarded
+    discards: tuple[float, ...]  # S: fraction of the smallest attentions set to 0, or what `varies` names; else 0
     cell_px: float  # side of a map cell in pixels of the tile
     offset_px: float  # where padding moves the cells: to the right and down where positive
     ranges: RowFile | None = None  # (N, S, 2) float32 what 0 and 1 of `values` mean; None: values are the map
+    control: bool = False  # knows no defect: made to be beaten
+    varies: str = "discard"  # what `discards` are, in one word; of novelty the weight
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -94,6 +96,16 @@ class Maps:
             lost = tile_ids.iloc[int(np.argmin(rows))]
             raise InputError(f"{self.folder}: has no heatmap of tile {lost}, which other models have; {AGAIN}")
         return rows
+
+    def words_for(self, method: str, value: float) -> str:
+        """Return what is said of the setting of a method behind its name, e.g. `, discard 0.9`; "" if it has only one.
+
+        Args:
+            method: its name.
+            value: which of its `discards`.
+        """
+        varies = self.methods[method].varies
+        return f", {varies} {value:g}" if self.family == "vit" or varies != "discard" else ""
 
     @property
     def primary(self) -> MethodMaps:
@@ -161,4 +173,5 @@ def _method(folder: Path, method: str, described: dict[str, Any], index: pd.Data
     if ranges is not None and ranges.shape != (*values.shape[:2], 2):
         raise InputError(f"{ranges_file(folder, method)}: has shape {ranges.shape}; {AGAIN}")
     tile_ids = index["tile_id"].to_numpy(dtype=object)
-    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px, ranges)
+    control, varies = bool(described.get("control", False)), str(described.get("varies", "discard"))
+    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px, ranges, control, varies)

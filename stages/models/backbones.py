@@ -136,3 +136,24 @@ def _stages(arch: str) -> dict[int, int]:
     except (RuntimeError, AttributeError, AssertionError, TypeError) as error:
         raise InputError(f"params.yaml: arch {arch!r} has no feature stages for a CAM ({error})") from None
     return dict(zip(info.reduction(), info.out_indices, strict=True))
+
+
+def used_stages(network: Any) -> list[dict[str, Any]]:
+    """Return what timm says of the feature stages that a built network computes, first to last: module, reduction."""
+    info = network.feature_info
+    stages: list[dict[str, Any]] = info.info[: info.out_indices[-1] + 1]
+    return stages
+
+
+def built_name(network: Any, stage: dict[str, Any]) -> str | None:
+    """Return the name, inside the built network, of the module that ends a stage; None where it ends inside one."""
+    name: str = stage["module"]
+    built = dict(network.named_modules())
+    flat = name.replace(".", "_")  # `features.29` -> `features_29`
+    return name if name in built else flat if flat in built else None
+
+
+def stage_names(network: Any) -> dict[int, str]:
+    """Return stride -> name of the module that ends its last used stage, of those that end with a module."""
+    named = {stage["reduction"]: built_name(network, stage) for stage in used_stages(network)}
+    return {stride: name for stride, name in named.items() if name is not None}

@@ -5,7 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.models.backbones import build_features, build_pyramid, build_with_last_conv
+from stages.models.backbones import (
+    build_features,
+    build_pyramid,
+    build_with_last_conv,
+    built_name,
+    used_stages,
+)
 from stages.models.decoder import Pyramid
 from stages.models.outputs import Outputs, as_logits
 from stages.models.pools import POOLS
@@ -94,14 +100,13 @@ class CamClassifier(nn.Module):
         Raises:
             InputError: no used stage has it, or it ends inside a module.
         """
-        stages = self._used_stages()
-        names = [stage["module"] for stage in stages if stage["reduction"] == stride]
-        if not names:
+        stages = used_stages(self.network)
+        wanted = [stage for stage in stages if stage["reduction"] == stride]
+        if not wanted:
             known = ", ".join(str(stage["reduction"]) for stage in stages)
             raise InputError(f"params.yaml: stride {stride} is not in this CNN; its feature stages have {known}")
-        built = dict(self.network.named_modules())
-        name: str = names[-1] if names[-1] in built else names[-1].replace(".", "_")  # `features.29` -> `features_29`
-        if name not in built:
+        name = built_name(self.network, wanted[-1])
+        if name is None:
             raise InputError(
                 f"params.yaml: stride {stride}: timm hands out no features in the middle of this CNN; use null"
             )
@@ -113,7 +118,7 @@ class CamClassifier(nn.Module):
         Raises:
             InputError: there are fewer stages.
         """
-        stages = self._used_stages()
+        stages = used_stages(self.network)
         if count > len(stages):
             raise InputError(f"params.yaml: frozen_stages is {count}; this CNN has {len(stages)} feature stages")
         if count == 0:
@@ -126,8 +131,3 @@ class CamClassifier(nn.Module):
         if not inside:
             raise InputError(f"params.yaml: frozen_stages is {count}; the stages of this CNN have no names; use 0")
         return [p for _, module in modules[: inside[-1] + 1] for p in module.parameters(recurse=False)]
-
-    def _used_stages(self) -> list[dict[str, Any]]:
-        """Return what timm says of the feature stages that are computed, first to last: `module`, `reduction`."""
-        info = self.network.feature_info
-        return info.info[: info.out_indices[-1] + 1]

@@ -57,7 +57,7 @@ def methods_of(maps: Maps, tiles: ScoredTiles, seed: int) -> list[Method]:
             written.cell_px,
             written.offset_px,
             written is maps.primary,
-            name.endswith(RANDOMISED),
+            written.control or name.endswith(RANDOMISED),
             lambda rows: written.read(tiles.maps_rows[rows]),
             tiles.probability,
             tiles.truths,

@@ -1,5 +1,6 @@
 """What pictures of test tiles show: heatmap, prediction and hit under one explanation; every method's heatmap."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -46,13 +47,22 @@ def under_explanation(
     return Seen(heatmaps, predictions, hits)
 
 
-def first_heatmaps(tiles: ScoredTiles, maps: Maps, rows: Rows) -> dict[str, tuple[NDArray[np.float32], float, float]]:
-    """Return title of every method -> n heatmaps (n, h, w) under its first setting, cell_px, offset_px."""
-    return {
-        (name if len(method.names) == 1 else f"{name} {method.names[0]}"): (
-            method.read(tiles.maps_rows[rows])[:, 0],
-            method.cell_px,
-            method.offset_px,
-        )
-        for name, method in maps.methods.items()
-    }
+def first_heatmaps(
+    tiles: ScoredTiles, maps: Maps, rows: Rows, explanations: Mapping[str, Explanation]
+) -> dict[str, tuple[NDArray[np.float32], float, float]]:
+    """Return title of every method -> n heatmaps (n, h, w), cell_px, offset_px.
+
+    Of the family's own method under its first setting, of the others under the first that validation chose.
+
+    Args:
+        tiles, maps: of one model.
+        rows: (n,) of the tiles.
+        explanations: name -> explanation, in the order of the methods' settings.
+    """
+    chosen = {own.method: own.setting for own in reversed(list(explanations.values())) if not own.own}
+    found = {}
+    for name, method in maps.methods.items():
+        setting = chosen.get(name, 0)
+        title = name if len(method.names) == 1 else f"{name} {method.names[setting]}"
+        found[title] = method.read(tiles.maps_rows[rows])[:, setting], method.cell_px, method.offset_px
+    return found

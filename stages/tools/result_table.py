@@ -116,7 +116,8 @@ def _title(model: str, explanation: str, scores: Scores) -> str:
         return f"`{model}`"
     if explanation.startswith("rollout_"):
         return f"`{model}` {explanation.removeprefix('rollout_')}, discard {scores['discard']:g}"
-    return f"`{model}` {explanation}"
+    weight = f", weight {scores['discard']:g}" if explanation.startswith("novelty") else ""
+    return f"`{model}` {explanation}{weight}"
 
 
 def _intervals(run: Run, row: Line) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What is timed: every method of this project beside the same method of other packages, on one model and its images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -10,10 +10,14 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, occlusion, rollout
+from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, novelty, occlusion, rollout
+from stages.explainers.good_tiles import GoodTiles, Spread
+from stages.explainers.methods import Explain
 from stages.models.cnn import CamClassifier
+from stages.models.features import EarlyFeatures
 from stages.models.rollout import settings_grid
 from stages.models.vit import RolloutClassifier
+from stages.runtime.params import read_params
 from tests.benchmarks.published import published_rollout
 from tests.columns import Columns
 
@@ -47,6 +51,7 @@ def _cnn(model: CamClassifier, images: Tensor) -> dict[str, Timed]:
         "cam": Timed(_inference(lambda: cam.explain(model, images))),
         "gradcam": Timed(lambda: gradcam.explain(model, images), peers),
         "occlusion": _occlusion(model, images),
+        "novelty": Timed(_novelty(model, images, None)),
     }
 
 
@@ -64,6 +69,7 @@ def _vit(model: RolloutClassifier, images: Tensor) -> dict[str, Timed]:
         "rollout_sweep": _rollout(model, images, FUSIONS, RATIOS),
         "gradcam_vit": Timed(lambda: gradcam.explain(model, images), {"pytorch-grad-cam": peer}),
         "occlusion_vit": _occlusion(model, images),
+        "novelty_vit": Timed(_novelty(model, images, "mean")),
     }
     own = {"gradient_rollout": gradient_rollout, "attention_gradient": attention_gradient, "lrp": lrp}
     return timed | {name: Timed(partial(method.explain, model, images)) for name, method in own.items()}
@@ -89,6 +95,21 @@ def _occlusion(model: CamClassifier | RolloutClassifier, images: Tensor) -> Time
         {"captum": _inference(lambda: peer.attribute(images, shape, shape, baselines=0.5, target=0))},
         slow=True,
     )
+
+
+def _novelty(model: CamClassifier | RolloutClassifier, images: Tensor, fusion: str | None) -> Call:
+    """Return novelty by a memory of the size that params.yaml has; its content, here random, changes no time."""
+    parameters = read_params().read(Explain)
+    rule = replace(parameters.novelty, weights=(2.0,))
+    with torch.no_grad(), EarlyFeatures(model).heard() as heard:
+        model(images[:1])
+    channels = heard().shape[1]
+    memory = torch.randn(rule.memory, min(rule.channels or channels, channels), device=images.device)
+    axes = torch.randn(channels, memory.shape[1], device=images.device)
+    even = Spread(0, 1)
+    good = GoodTiles(memory, torch.zeros(channels, device=images.device), axes, even, {fusion: even}, None)
+    alone = replace(parameters, novelty=rule, fusion=(fusion or "mean",))
+    return _inference(lambda: novelty.explain(model, images, None, alone, good))
 
 
 def _pytorch_grad_cam(

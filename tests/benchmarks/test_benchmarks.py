@@ -20,8 +20,11 @@ from tests.benchmarks.published import published_rollout
 @pytest.mark.parametrize(
     ("architecture", "methods"),
     [
-        (Architecture("cnn", "test_efficientnet", 16), {"cam", "gradcam", "occlusion", "training_step"}),
-        (Architecture("vit", "test_vit", None), {"rollout", "rollout_discard", "rollout_sweep", "gradcam_vit"}),
+        (Architecture("cnn", "test_efficientnet", 16), {"cam", "gradcam", "occlusion", "novelty", "training_step"}),
+        (
+            Architecture("vit", "test_vit", None),
+            {"rollout", "rollout_discard", "rollout_sweep", "gradcam_vit", "novelty_vit"},
+        ),
     ],
 )
 def test_every_method_has_ratios_beside_its_peers(architecture, methods, monkeypatch) -> None:
