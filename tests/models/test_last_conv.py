@@ -7,7 +7,7 @@ import timm
 import torch
 
 from stages.explainers.gradcam import explain
-from stages.models.backbones import chain
+from stages.models.backbones import chain, used_stages
 from stages.models.cnn import CamClassifier
 from stages.models.registry import find_architecture
 from stages.models.settings import Head, Model
@@ -51,7 +51,7 @@ def test_modules_one_after_the_other_give_the_features(model: CamClassifier) -> 
 
 def test_it_counts_as_one_more_feature_stage(model: CamClassifier) -> None:
     plain = CamClassifier(ARCH, 32, HALF, HALF)
-    stages = len(plain._used_stages())
+    stages = len(used_stages(plain.network))
     assert model.cell_px == plain.cell_px == 32
     assert len(model.stage_parameters(stages)) == len(plain.stage_parameters(stages))
     assert {*model.stage_parameters(stages + 1)} == {*model.network.parameters()}
