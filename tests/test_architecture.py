@@ -24,6 +24,9 @@ ROOMS = {  # room -> rooms that it may import besides itself
     "faithfulness": BASE | {"metrics", "models", "explainers", "heatmaps", "scores"},
     "ranking": BASE | {"metrics", "scores"},
     "figures": BASE,
+    "exports": BASE,
+    # at the line: reads as training does, cuts as training does, enlarges and scales maps as scoring does
+    "inspection": BASE | {"datasets", "tiling", "metrics", "exports"},
 }
 ROOMS["tools"] = set(ROOMS)
 ROOMS["studies"] = set(ROOMS) - {"tools"}  # beside the pipeline: it checks all settings, and rehearses every stage

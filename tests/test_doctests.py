@@ -1,4 +1,4 @@
-"""The examples in the docstrings of scores and of explanation methods are true."""
+"""The examples in the docstrings of scores, of explanation methods and of inspection are true."""
 
 import doctest
 from importlib import import_module
@@ -9,7 +9,7 @@ from tests.dependencies import REPOSITORY
 
 MODULES = [
     f"stages.{room}.{file.stem}"
-    for room in ("metrics", "explainers")
+    for room in ("metrics", "explainers", "inspection")
     for file in sorted((REPOSITORY / "stages" / room).glob("*.py"))
     if ">>> " in file.read_text(encoding="utf-8")
 ]

@@ -1,5 +1,6 @@
 """Source images: what a reader says about each one, and how its pixels are decoded."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from stages.datasets.names import Part
 from stages.datasets.orientation import Frame, stored_shape, upright
 from stages.datasets.plain_files import read_bytes
 from stages.runtime.errors import InputError
+from stages.runtime.seeds import derive_seed
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 # Pictures that are not read. They are found all the same, so that each is refused by name instead of passed over.
@@ -32,7 +34,11 @@ UNREAD_SUFFIXES = RAW_SUFFIXES | frozenset(
 PICTURE_SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES
 MAX_IMAGE_BYTES = 2**30
 MAX_PIXELS = 2**28  # 16,384 x 16,384; decoded, that is 768 MiB
+BIG_PIXELS = 2**26  # above that many a picture is decoded in place: otherwise the decoder holds it twice for a moment
+NOISE_SEED = derive_seed(0, "not decoded")
 GUESSED_BITS = 14  # a 16-bit file whose values need no more may come from a camera of 10, 12 or 14 bits
+
+_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 
 PIL.Image.MAX_IMAGE_PIXELS = None  # `open_file` refuses large images itself, by MAX_PIXELS and without a warning
 
@@ -127,7 +133,7 @@ class FileHeader:
     lossy: bool
 
 
-def open_image(path: Path, bit_depth: int | None = None) -> Picture:
+def open_image(path: Path, bit_depth: int | None = None, max_pixels: int = MAX_PIXELS) -> Picture:
     """Return an image as every viewer shows it: turned upright by its EXIF tag, grey as three equal channels.
 
     An 8-bit file is taken as it is. Of a 16-bit file with values of b bits, the lowest b - 8 are dropped.
@@ -136,32 +142,54 @@ def open_image(path: Path, bit_depth: int | None = None) -> Picture:
         path: the file.
         bit_depth: b (`dataset.bit_depth`), the same for all images, so that their brightness stays comparable. None:
             16, unless the values would fit into 14 bits, as those of most cameras do: then nobody knows.
+        max_pixels: a file that claims more is refused before it is decoded.
 
     Raises:
-        InputError: the file is missing, truncated, not an image, larger than 2^28 pixels, has several pictures or
+        InputError: the file is missing, truncated, not an image, larger than `max_pixels`, has several pictures or
             floating-point pixels, or its bits are in doubt or more than `bit_depth`.
     """
-    header = open_file(path, "image")
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        stored = cv2.imdecode(np.frombuffer(header.data, np.uint8), flags)
-    except cv2.error:
-        stored = None
-    if stored is None:
-        raise damaged(path, "image")
+    header = open_file(path, "image", max_pixels=max_pixels)
     # The decoder turns a TIFF itself, whatever it is told.
     orientation = 1 if format_of(header.data) == "TIFF" else header.orientation
+    stored = _decoded(path, header, stored_shape(header.shape, orientation))
+    if stored is None:
+        raise damaged(path, "image")
     pixels, bits = _to_8_bits(np.asarray(stored), bit_depth, path)
     return Picture(upright(pixels, orientation), header.orientation, bits)
 
 
-def read_image(path: Path, bit_depth: int | None = None) -> np.ndarray:
+def _decoded(path: Path, header: FileHeader, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the pixels as stored, (*shape, 3) RGB, or None where the decoder cannot."""
+    if shape[0] * shape[1] > BIG_PIXELS and (pixels := _decoded_in_place(path, shape)) is not None:
+        return pixels
+    try:
+        return cv2.imdecode(np.frombuffer(header.data, np.uint8), _FLAGS)
+    except cv2.error:
+        return None
+
+
+def _decoded_in_place(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the pixels of an 8-bit picture, decoded into an array made for them, or None.
+
+    Where the decoder does not understand the file it leaves the array as it was, without a word: its first row tells,
+    by noise that no picture begins with.
+    """
+    pixels = np.empty((*shape, 3), np.uint8)
+    pixels[0] = noise = np.random.default_rng(NOISE_SEED).integers(0, 256, pixels[0].shape, np.uint8)
+    try:
+        found = cv2.imread(os.fspath(path), pixels, _FLAGS)
+    except cv2.error:  # more bits
+        return None
+    return None if found is None or np.array_equal(found[0], noise) else found
+
+
+def read_image(path: Path, bit_depth: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Return the pixels of `open_image`: H W 3 uint8 RGB, upright.
 
     Raises:
         InputError: see `open_image`.
     """
-    return open_image(path, bit_depth).pixels
+    return open_image(path, bit_depth, max_pixels).pixels
 
 
 def drawn_shape(path: Path, exif: Literal["auto", "upright", "stored"]) -> tuple[int, int]:
@@ -176,12 +204,12 @@ def drawn_shape(path: Path, exif: Literal["auto", "upright", "stored"]) -> tuple
     return stored_shape(header.shape, header.orientation) if exif == "stored" else header.shape
 
 
-def open_file(path: Path, what: str, whole: bool = True) -> FileHeader:
+def open_file(path: Path, what: str, whole: bool = True, max_pixels: int = MAX_PIXELS) -> FileHeader:
     """Read a file and its header; `what` names it in messages ("image", "mask"), `whole` also looks for its end.
 
     Raises:
         InputError: the file is missing or too large, is no picture of a format that is read, is truncated, has several
-            pictures or pixels of which nothing says how bright they are, or claims more than 2^28 pixels.
+            pictures or pixels of which nothing says how bright they are, or claims more than `max_pixels`.
     """
     data = read_bytes(path, what, MAX_IMAGE_BYTES)
     if not data:
@@ -200,8 +228,8 @@ def open_file(path: Path, what: str, whole: bool = True) -> FileHeader:
         raise damaged(path, what) from None
     if trouble:
         raise InputError(f"{path}: the {what} {trouble}; save it as one 8- or 16-bit picture (dataset.root)")
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{path}: the {what} claims {width}x{height} px, more than {MAX_PIXELS}; cut it up before")
+    if width * height > max_pixels:
+        raise InputError(f"{path}: the {what} claims {width}x{height} px, more than {max_pixels}; cut it up before")
     # Only of a TIFF does the header give the size of the upright picture.
     shape = (height, width) if name == "TIFF" else stored_shape((height, width), orientation)
     return FileHeader(data, shape, orientation, lossy)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -23,6 +22,7 @@ from stages.runtime.errors import InputError
 from stages.runtime.progress import progress
 from stages.tiling.labels import index_line
 from stages.tiling.ordered_map import map_in_order
+from stages.tiling.resizing import tile_pixels
 from stages.tiling.settings import Tile
 from stages.tiling.truth_tiles import pack, truth_tile
 from stages.tiling.windows import Window, windows
@@ -89,7 +89,7 @@ def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> CutIma
         kind: pack([truth_tile(window.of(truth), tile.px) for window in places], tile.px)
         for kind, truth in truths.items()
     }
-    return CutImage([_resized(window.of(pixels), tile.px) for window in places], packed, lines, tuple(notes))
+    return CutImage([tile_pixels(window.of(pixels), tile.px) for window in places], packed, lines, tuple(notes))
 
 
 def make_tiles(
@@ -157,12 +157,3 @@ def _cut_or_error(image: SourceImage, tile: Tile, options: Dataset) -> CutImage 
         return cut_image(image, tile, options)
     except InputError as error:
         return error
-
-
-def _resized(part: np.ndarray, px: int) -> np.ndarray:
-    """Return the pixels of a window (h, w, 3) as a tile (px, px, 3), the same array where it has that extent."""
-    height, width = part.shape[:2]
-    if (height, width) == (px, px):
-        return part
-    shrinks = height * width > px * px
-    return cv2.resize(part, (px, px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

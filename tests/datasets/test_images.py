@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from stages.datasets import images
 from stages.datasets.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, drawn_shape, read_image
 from stages.datasets.mask_files import read_mask
 from stages.runtime.errors import InputError
@@ -41,6 +42,44 @@ def test_a_truncated_image_is_refused(tmp_path, capfd, suffix, kept):
         read_image(path)
     if suffix in (".jpg", ".png"):
         assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+def test_a_big_picture_decoded_in_place_is_the_same(tmp_path, monkeypatch, suffix):
+    path = write_pixels(tmp_path / f"a{suffix}", noise(64, 48))
+    before = read_image(path)
+    monkeypatch.setattr(images, "BIG_PIXELS", 10)
+    assert np.array_equal(read_image(path), before)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
+def test_a_big_picture_that_is_damaged_is_refused_too(tmp_path, monkeypatch, suffix, kept):
+    """Decoded in place, a file that the decoder does not understand leaves what was there before."""
+    monkeypatch.setattr(images, "BIG_PIXELS", 10)
+    monkeypatch.setattr(images, "is_whole", lambda _: True)
+    path = write_pixels(tmp_path / f"a{suffix}", noise(64, 64))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(InputError, match="truncated, damaged"):
+        read_image(path)
+
+
+def test_a_big_picture_of_16_bits_or_turned(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "BIG_PIXELS", 10)
+    wide = np.array([[0, 256, 65535] * 4] * 2, np.uint16)
+    assert read_image(write_pixels(tmp_path / "a.png", wide))[0, :3, 0].tolist() == [0, 1, 255]
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    PIL.Image.fromarray(noise(8, 12)).save(tmp_path / "b.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "b.png"), np.rot90(noise(8, 12), -1))
+
+
+def test_more_pixels_than_asked_for_are_refused(tmp_path):
+    path = write_pixels(tmp_path / "a.png", noise(5, 7))
+    assert read_image(path, max_pixels=35).shape == (5, 7, 3)
+    with pytest.raises(InputError, match="claims 7x5 px, more than 34"):
+        read_image(path, max_pixels=34)
 
 
 def test_a_preview_in_the_head_does_not_hide_a_missing_end(tmp_path):
