@@ -34,8 +34,8 @@ def draw(params: Params, model: str) -> str:
     pictures = TilePictures(tiles.images(shown), tiles.truth(shown))
     seen = under_explanation(tiles, maps, explanations[best], shown, intensity_threshold, threshold)
     content = gallery.Gallery(pictures, *seen, tiles.probability[shown], tiles.defective[shown], threshold)
-    discard = f", discard {explanations[best].discard:g}" if maps.family == "vit" else ""
-    gallery.draw_gallery(plot_file("gallery", model, ".png"), content, f"{model}, {best}{discard}")
+    title = f"{model}, {best}{explanations[best].discard_in_words}"
+    gallery.draw_gallery(plot_file("gallery", model, ".png"), content, title)
 
     # the first heatmap of every method
     chosen, label = which_tiles.choose_methods_tiles(defective, wanted.methods_tiles)

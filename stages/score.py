@@ -63,7 +63,7 @@ def score(params: Params, model: str) -> str:
     )
     good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
     write_json(metrics_file("score", model), {model: content | classifier | {"good_tiles": good_tiles}})
-    return summary.line(model, maps.family, best, explanations[best], content, classifier)
+    return summary.line(model, best, explanations[best], content, classifier)
 
 
 if __name__ == "__main__":

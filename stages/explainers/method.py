@@ -7,6 +7,7 @@ from typing import Any
 from stages.explainers.cells import Cells, feature_cells
 from stages.explainers.settings import Time
 from stages.models.outputs import Outputs
+from stages.models.registry import Architecture
 from stages.models.weights import Classifier
 
 
@@ -16,6 +17,7 @@ class Method:
 
     families: tuple[str, ...]  # whose classifiers it explains: "cnn", "vit"
     call: Callable[..., Outputs]  # (model, images, target, parameters) -> logits, heatmaps (N, maps, rows, columns)
+    why_not: Callable[[Architecture], str | None] = lambda _: None  # why not one of these families; None: it does
     every_setting: bool = False  # one call makes a map for every fusion x discard of the section; else it makes one map
     settings: type | None = None  # dataclass of what stands in explain.<name of the method>; None: nothing does
     refuse: Callable[[Any, int], None] | None = None  # (parameters, px): InputError where they do not fit tiles of px

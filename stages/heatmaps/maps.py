@@ -67,7 +67,7 @@ class Maps:
     folder: Path
     index: pd.DataFrame  # N rows: tile_id, split ("val" | "test"), label, logit
     family: str  # "cnn" | "vit"
-    methods: dict[str, MethodMaps]  # the family's own method (cam or rollout) first
+    methods: dict[str, MethodMaps]  # the model's own method first, as `explain.methods` names them
     classes: tuple[str, ...] = ()  # K, in the order of the logits; empty for a binary classifier
     class_logits: NDArray[np.float32] | None = None  # (N, K), None for a binary classifier
 
@@ -97,7 +97,7 @@ class Maps:
 
     @property
     def primary(self) -> MethodMaps:
-        """The maps of the first method: class activation maps of a CNN, attention rollout of a ViT."""
+        """The maps of the first method, which is ranked as the model's own."""
         return next(iter(self.methods.values()))
 
 

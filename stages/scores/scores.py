@@ -46,8 +46,13 @@ class Explanation:
     discard: float
     setting: int  # place on the second axis of the method's maps
     control: bool
-    own: bool  # of the family's own method: cam of a CNN, rollout of a ViT
+    own: bool  # of the model's own method: the first of `explain.methods` of its family
     beats_controls: dict[str, bool | None]  # by truth; None: nothing to compare with, or a control itself
+
+    @property
+    def discard_in_words(self) -> str:
+        """Return e.g. ", discard 0.9", to follow the name; "" for a method that fuses and discards nothing."""
+        return "" if self.fusion == self.method else f", discard {self.discard:g}"
 
 
 @dataclass(frozen=True)

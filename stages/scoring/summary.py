@@ -111,14 +111,11 @@ def fractions_of(scores: Mapping[str, float], grid_truth: Mapping[str, float]) -
     return {name: scores[name] / grid_truth[name] if grid_truth[name] > 0 else math.nan for name in OF_GRID_TRUTH}
 
 
-def line(
-    model: str, family: str, best: str, explanation: Explanation, content: Content, classifier: Mapping[str, Any]
-) -> str:
+def line(model: str, best: str, explanation: Explanation, content: Content, classifier: Mapping[str, Any]) -> str:
     """Return what the score stage prints: the classifier, and the best explanation against every truth.
 
     Args:
         model: its name.
-        family: cnn | vit.
         best: name of its best explanation, and `explanation` that one.
         content: truth -> explanation -> scores.
         classifier: the scores of the classifier, `classification` and for several classes `multiclass`.
@@ -134,5 +131,4 @@ def line(
         phrases.append(f"against {truth} f1 {scores['f1']:.3f}, pointing game {scores['pointing_game']:.3f}")
         if scores["beats_controls"] is False:
             phrases.append("DOES NOT BEAT ITS CONTROLS")
-    discard = f", discard {explanation.discard:g}" if family == "vit" else ""
-    return f"score {model}, {best}{discard}: " + "; ".join(phrases)
+    return f"score {model}, {best}{explanation.discard_in_words}: " + "; ".join(phrases)

@@ -21,7 +21,7 @@ from tests.benchmarks.published import published_rollout
     ("architecture", "methods"),
     [
         (Architecture("cnn", "test_efficientnet", 16), {"cam", "gradcam", "occlusion", "training_step"}),
-        (Architecture("vit", "test_vit", None), {"rollout", "rollout_discard", "rollout_sweep", "gradcam_vit"}),
+        (Architecture("vit", "test_vit", None), {"cam_vit", "rollout", "rollout_sweep", "gradcam_vit"}),
     ],
 )
 def test_every_method_has_ratios_beside_its_peers(architecture, methods, monkeypatch) -> None:
