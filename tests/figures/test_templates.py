@@ -49,11 +49,13 @@ def test_settings_shows_every_test_score_once():
         setting("max", 0.9, "f1", 0.987, split="val"),
         setting("min", 0.0, "pointing_game", 0.444, truth="exact"),
         setting("gradcam", 0.0, "f1", 0.555),
+        setting("rollout_min", 0.9, "f1", 0.666),  # beside another method that is the model's own
+        setting("rollout_randomised_min", 0.0, "f1", 0.777),
     ]
     written = texts(filled("settings", rows, "discard", "value"))
     # a column of its own for methods that discard nothing, before the ratios
     assert [text for text in written if text in ("not used", "0", "0.9")][:3] == ["not used", "0", "0.9"]
-    for number in ("0.555", "0.111", "0.222", "0.333", "0.444", "n/a"):
+    for number in ("0.777", "0.666", "0.555", "0.111", "0.222", "0.333", "0.444", "n/a"):
         assert written.count(number) == 1
     assert "0.987" not in written
     assert {"A title", "pointing game", "min", "max", "0", "0.9"} <= set(written)
