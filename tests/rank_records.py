@@ -46,7 +46,7 @@ def write_model(
     """Write a model's records.
 
     Args:
-        rows: name of the row -> columns of `tiles`; `cam`, or where there is none `rollout_<fusion>`, is the model's own.
+        rows: name of the row -> columns of `tiles`; `cam`, or else `rollout_<fusion>`, is the model's own.
         latency_ms: of every row, or name of the row -> its own.
         gain: over a random map, the same for deletion and insertion; its standard deviation over boards is 0.01.
         beats: whether its rows beat the controls.
