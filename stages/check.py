@@ -44,10 +44,11 @@ def refuse_wrong(params: Params) -> None:
     for kind in sections:
         params.read(kind)
     find_source(params.dataset_name)
+    architectures = {}
     for name in params.models:
         read_training(params, name, dict.fromkeys(tuned_keys(params, name), 1))  # 1 fits wherever `tuned` can stand
-        find_architecture(name, read_model(params, name))
-    refuse_methods(params.read(Explain), set(params.families.values()), params.read(Tile).px)
+        architectures[name] = find_architecture(name, read_model(params, name))
+    refuse_methods(params.read(Explain), architectures, params.read(Tile).px)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def draw(params: Params, model: str) -> str:
     pictures = TilePictures(tiles.images(shown), tiles.truth(shown))
     seen = under_explanation(tiles, maps, explanations[best], shown, intensity_threshold, threshold)
     content = gallery.Gallery(pictures, *seen, tiles.probability[shown], tiles.defective[shown], threshold)
-    setting = maps.words_for(explanations[best].method, explanations[best].discard)
+    explanation = explanations[best]
+    setting = maps.words_for(explanation.method, explanation.fusion, explanation.discard)
     gallery.draw_gallery(plot_file("gallery", model, ".png"), content, f"{model}, {best}{setting}")
 
     # a heatmap of every method

@@ -63,7 +63,8 @@ def score(params: Params, model: str) -> str:
     )
     good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
     write_json(metrics_file("score", model), {model: content | classifier | {"good_tiles": good_tiles}})
-    setting = maps.words_for(explanations[best].method, explanations[best].discard)
+    chosen = explanations[best]
+    setting = maps.words_for(chosen.method, chosen.fusion, chosen.discard)
     return summary.line(model, setting, best, content, classifier)
 
 

@@ -46,7 +46,7 @@ def write_model(
     """Write a model's records.
 
     Args:
-        rows: name of the row -> columns of `tiles`; `rollout_<fusion>` and `cam` are the family's own.
+        rows: name of the row -> columns of `tiles`; `cam`, or else `rollout_<fusion>`, is the model's own.
         latency_ms: of every row, or name of the row -> its own.
         gain: over a random map, the same for deletion and insertion; its standard deviation over boards is 0.01.
         beats: whether its rows beat the controls.
@@ -54,11 +54,11 @@ def write_model(
     """
     index = pd.DataFrame({"tile_id": ids, "source": [name.split("@")[0] for name in ids]})
     index["group"] = [name[:6] for name in ids]
-    own = "cam" if family == "cnn" else "rollout"
+    own = "cam" if family == "cnn" or "cam" in rows else "rollout"
     described, tables, settings = {}, [], {}
     for name, columns in rows.items():
         is_own = name.startswith(own)
-        method, fusion = (name.split("_")[0], name.split("_")[-1]) if is_own else (name, name)
+        method, fusion = (name.split("_")[0], name.split("_")[-1]) if "rollout" in name or is_own else (name, name)
         described[name] = Explanation(method, fusion, 0.5, 0, False, is_own, dict.fromkeys(truths, beats))
         part = pd.DataFrame(columns)[: len(ids)]
         tables += [part.assign(truth=truth, row=name, tile_id=ids) for truth in truths]

@@ -163,6 +163,16 @@ def test_an_entry_compares_the_same_two_rows_throughout(params):
     assert (own["better"], own["vit_value"], own["cnn_wins_probability"] > 0.975) == ("cnn", 0.0, True)
 
 
+@pytest.mark.parametrize(("methods", "expected"), [("own", {"deit"}), ("all", {"deit", "deit_rollout_max"})])
+def test_a_vit_whose_own_method_fuses_nothing_has_its_own_name(params, methods, expected):
+    """A ViT on patch tokens, with `explain.methods.vit: [cam, rollout]`."""
+    write_all()
+    write_model("deit", {"cam": tiles([1], 4), "rollout_max": tiles([0], 3)}, "vit")
+    stage.rank(with_rank(params, methods=methods))
+    assert set(ranking()["vit"]) == expected
+    assert ranking()["verdict"]["best_vit"] == "deit" and ranking()["vit"]["deit"]["latency_ms"] == 10.0
+
+
 def test_best_is_by_average_rank_everywhere(params):
     """`full` leads in the first metric alone, `down` in two of three; of the ViT, min leads in the first alone."""
     near = ("pointing_game_near", "pointing_game")

@@ -183,6 +183,17 @@ def test_a_data_set_with_labels_only(params):
     assert line == "score vit, rollout_min, discard 0: average precision 1.000 on 4 test tiles"
 
 
+def test_a_vit_whose_own_method_is_cam_is_scored_as_a_cnn_is(params):
+    write_tiles(params)
+    write_maps(params, "net")
+    line = stage.score(params, "net")
+    whole, rows = scored("net"), settings("net")
+    described = stage.maps_folder("net") / "settings.json"
+    described.write_text(described.read_text().replace('"cnn"', '"vit"'))
+    assert stage.score(params, "net") == line and line.startswith("score net, cam: average precision ")
+    assert scored("net") == whole and settings("net") == rows
+
+
 @pytest.mark.parametrize("family", ["cnn", "vit"])
 def test_jaccard_and_f1_and_their_parts_agree_in_what_is_written(params, family):
     """Jaccard = F1 / (2 - F1) and F1 = 2 P R / (P + R), as in tables 3.4 and 3.6."""

@@ -105,9 +105,8 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
 
 
 def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> None:
-    methods = Methods(
-        ("cam", "gradcam", "occlusion"), tuple(name for name, method in METHODS.items() if "vit" in method.families)
-    )
+    of_a_vit = tuple(name for name, method in METHODS.items() if "vit" in method.families and name != "cam")
+    methods = Methods(("cam", "gradcam", "occlusion"), of_a_vit)  # it reads its class token, which has no cam
     params = but(
         params,
         explain=replace(params.read(Explain), methods=methods, fusion=("max",), discard=(0.5,)),

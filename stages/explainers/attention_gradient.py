@@ -4,7 +4,8 @@
     R = I;  R <- R + C_l R for l = 1 ... L;  heatmap = row of the class token, columns of the patches
 
 A_l is the attention of layer l after softmax, score that of `select_score`. Only the class token's row is needed:
-r <- r + r C_l from the last layer to the first, with the same result.
+r <- r + r C_l from the last layer to the first, with the same result. Where the patch tokens are read, the heatmap is
+the mean over the patches' rows of R - I: the score's gradient knows how much each of them counts.
 
 Source: Chefer, Gur and Wolf 2021, "Generic attention-model explainability", equations 5 and 6 for self-attention.
 Deviations: batches; nothing else. Entries are sums of products of gradients: their scale differs between models and
@@ -46,7 +47,7 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None) -> 
 def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Outputs:
     logits, steps, gradients = attention_gradients(model, images, target)
     relevance = (step.weights * gradient for step, gradient in zip(reversed(steps), reversed(gradients), strict=True))
-    return Outputs(logits, model.to_map(roll_relevance(relevance)))
+    return Outputs(logits, model.to_map(roll_relevance(relevance, model.patches_from)))
 
 
 METHOD = Method(

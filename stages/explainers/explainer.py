@@ -83,9 +83,9 @@ def prepare_explainers(model: Classifier, description: Description, parameters: 
     what was learned. Others come with a method (`Method.controls`).
 
     Raises:
-        InputError: a method is unknown or does not fit the family, or its cells cannot be placed as asked for.
+        InputError: a method is unknown or does not fit the model, or its cells cannot be placed as asked for.
     """
-    methods = chosen_methods(parameters, description.architecture.family)
+    methods = chosen_methods(parameters, description.model, description.architecture)
     explainers = [_prepare(name, method, model, description, parameters) for name, method in methods.items()]
     if parameters.control:
         first = explainers[0]

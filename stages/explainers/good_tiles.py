@@ -55,7 +55,7 @@ class GoodTiles:
     centre: Tensor  # (C,) mean of the candidates for the memory
     axes: Tensor  # (C, P) their principal axes: unit length, at right angles
     distance: Spread  # of the distance to the memory
-    class_maps: dict[str | None, Spread]  # fusion of attention heads, None of a CNN -> of the class map
+    class_maps: dict[str | None, Spread]  # fusion of attention heads, None where the class map is a CAM
     network: Classifier | None  # whose features they are; None: the explained model's own
 
     def distances(self, features: Tensor) -> Tensor:
@@ -88,9 +88,14 @@ class Look:
     coarser: float  # side of a cell of the features divided by that of the class maps: 1 or more
 
 
+def has_cam(model: Classifier) -> bool:
+    """Return whether the neurons of a model read its cells or patches, so that it has a map of each class."""
+    return isinstance(model, CamClassifier) or model.reads_patches
+
+
 def fusions_of(model: Classifier, parameters: Any) -> tuple[str | None, ...]:
-    """Return what class maps a model has: one of a CNN (None); of a ViT one for each fusion of attention heads."""
-    return (None,) if isinstance(model, CamClassifier) else tuple(parameters.fusion)
+    """Return what class maps a model has: its CAM alone (None), or a rollout for each fusion of attention heads."""
+    return (None,) if has_cam(model) else tuple(parameters.fusion)
 
 
 def cell_px(model: Classifier) -> float:
@@ -101,7 +106,8 @@ def cell_px(model: Classifier) -> float:
 def look(model: Classifier, images: Tensor, target: Target, parameters: Any, network: Classifier | None = None) -> Look:
     """Explain images (N, 3, px, px) in 0..1 by the class map, and hear their early features.
 
-    Of a CNN the class map is its CAM; of a ViT its attention rollout without discarding, which knows no class.
+    The class map is the CAM; of a ViT that reads its class token, attention rollout without discarding, which knows no
+    class.
 
     Args:
         model, images, target, parameters: as every explanation method takes them.
@@ -109,7 +115,7 @@ def look(model: Classifier, images: Tensor, target: Target, parameters: Any, net
     """
     features = EarlyFeatures(model)
     with features.heard() as heard:
-        if isinstance(model, CamClassifier):
+        if has_cam(model):
             logits, maps = cam.explain(model, images, target)
         else:
             settings = settings_grid(tuple(parameters.fusion), (0.0,))

@@ -5,9 +5,10 @@
 
 CNN: the features are those of the last feature stage of `stride`. At the model's own stride its tail is a mean and a
 neuron, and the map is ReLU(CAM) / (h w): the same picture as the CAM where that is positive.
-ViT: the features are the patch tokens after the first normalisation of the last block, as pytorch-grad-cam recommends
-(`blocks[-1].norm1` with a `reshape_transform`). After the last block no patch token has a gradient: logits read the
-class token alone.
+ViT that reads its class token: the features are the patch tokens after the first normalisation of the last block, as
+pytorch-grad-cam recommends (`blocks[-1].norm1` with a `reshape_transform`). After the last block no patch token has a
+gradient. ViT that reads its patch tokens: the features are those that its neurons read, after the last normalisation,
+as a CNN's; the map is ReLU(CAM) / (h w) here, too, with any pool, whose weights add up to 1.
 
 Only the tail is differentiated: the graph starts at the features, and no parameter collects a gradient. Deviations from
 the published code: none in the formula; the ReLU is a setting, and the map is not rescaled.
@@ -102,9 +103,12 @@ def _cnn(model: CamClassifier, images: Tensor, stride: int | None) -> tuple[Tens
 
 
 def _vit(model: RolloutClassifier, images: Tensor, stride: int | None) -> tuple[Tensor, Tensor]:
-    """Return the logits, and the tokens (N, T, C) after the first normalisation of the last block."""
+    """Return the logits, and the tokens (N, T, C) whose patches are the features."""
     if stride is not None:
         raise InputError(f"params.yaml: explain.gradcam.stride is {stride}; a ViT's map has one value per patch: null")
+    if model.reads_patches:
+        read = model.backbone.norm(model.backbone.blocks(model.embed(images))).detach().requires_grad_()
+        return model.read(read)[0], read
     tokens = model.backbone.blocks[:-1](model.embed(images))
     step = run_block(model.backbone.blocks[-1], tokens.detach().requires_grad_(), rows=1)
     return model.classify(step.after), step.normed

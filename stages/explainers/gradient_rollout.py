@@ -1,7 +1,8 @@
 """Gradient attention rollout: rollout of the attention that speaks for one class.
 
     F_l = max(0, mean over heads of (d score / d A_l) * A_l), entry by entry                (N, N)
-    rollout of the F_l as in `stages.models.rollout`: identity added, rows normalised; row of the class token
+    rollout of the F_l as in `stages.models.rollout`: identity added, rows normalised; row of the class token, or the
+    mean over the patches' rows where these are read
 
 A_l is the attention of layer l after softmax, score that of `select_score`.
 
@@ -48,9 +49,10 @@ def explain(model: RolloutClassifier, images: Tensor, target: Target = None, nor
 def _explain(model: RolloutClassifier, normalise: str, images: Tensor, target: Target) -> Outputs:
     logits, steps, gradients = attention_gradients(model, images, target)
     fused = [(step.weights * grad).mean(dim=1).clamp_(min=0) for step, grad in zip(steps, gradients, strict=True)]
-    if normalise == "published":  # reads all rows of the last layer; no other than the class token's has a gradient
-        fused[-1] = F.pad(fused[-1], (0, 0, 0, fused[-1].shape[2] - 1))
-    return Outputs(logits, model.to_map(rollout({"mean": fused}, (Setting("mean", 0.0),), normalise)))
+    if normalise == "published":  # reads all rows of the last layer; those that are not there have no gradient
+        fused[-1] = F.pad(fused[-1], (0, 0, 0, fused[-1].shape[2] - fused[-1].shape[1]))
+    rolled = rollout({"mean": fused}, (Setting("mean", 0.0),), normalise, model.patches_from)
+    return Outputs(logits, model.to_map(rolled))
 
 
 METHOD = Method(

@@ -5,6 +5,8 @@ The paper's equation 2: with A_l the attention of layer l after softmax and R_l 
     C_l = mean over heads of max(0, (d score / d A_l) * R_l), entry by entry                (N, N)
     heatmap = row of the class token of (I + C_L) ... (I + C_1), columns of the patches
 
+or, where the patch tokens are read, the mean over the patches' rows of that product minus I.
+
 Relevance 1 starts at the score (`select_score`) and is handed back block by block, each output's to its inputs:
 
     linear y = W x + b   in proportion to the positive products w x; the bias gets none (z+ rule, alpha = 1)
@@ -12,6 +14,8 @@ Relevance 1 starts at the score (`select_score`) and is handed back block by blo
                          the branches hold |S_a| and |S_b| parts of the image's relevance
     product A V, Q K^T   half of it to either factor, in proportion to the products: R_A = A (R / (A V)) V^T / 2
     softmax, GELU, LayerNorm, layer scale, gate, query and key norm     unchanged
+    pool of the class map  linear with the weights d pool / d cell, one layer together with the neuron: the relevance
+                         starts at all channels of all patches, in proportion to the positive products
 
 Every rule but these conserves the relevance of an image: a linear layer loses that of an output none of whose
 products is positive, and a division by a sum that is exactly 0 loses that of the sum. The quotients R / (a + b) have
@@ -40,6 +44,7 @@ from stages.explainers.method import Method
 from stages.explainers.small_batches import in_small_batches
 from stages.models.attention import Gradients, Step, attention_gradients
 from stages.models.outputs import Outputs, Target, target_classes
+from stages.models.pools import POOLS
 from stages.models.rollout import roll_relevance
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
@@ -81,18 +86,42 @@ def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Output
         traced = attention_gradients(model, images, target)
         with torch.no_grad():
             relevance = start_relevance(model, traced, target)
-            heatmaps = model.to_map(roll_relevance(_attention_relevance(model, traced, relevance)))
+            rolled = roll_relevance(_attention_relevance(model, traced, relevance), model.patches_from)
+            heatmaps = model.to_map(rolled)
     return Outputs(traced.logits, heatmaps)
 
 
 def start_relevance(model: RolloutClassifier, traced: Gradients, target: Target) -> Tensor:
-    """Return (N, 1, C) the relevance of the class token after the last block; each image's sums to 1."""
-    read = model.backbone.norm(traced.steps[-1].after)[:, 0]
+    """Return the relevance of the tokens after the last block; each image's sums to 1.
+
+    It is (N, 1, C) of the class token where that is read, else (N, tokens, C), 0 for tokens that are no patch.
+    """
+    read = model.backbone.norm(traced.steps[-1].after)
     targets = target_classes(traced.logits, target)
     weight = model.head.weight
     chosen = (targets * 2 - 1)[:, None] * weight if len(weight) == 1 else weight[targets]
-    products = (read * chosen).clamp(min=0)
-    return _divide(products, products.sum(dim=1, keepdim=True))[:, None]
+    if model.reads_patches:
+        products = read * chosen[:, None] * _pool_weights(model, read, targets)[:, :, None]
+    else:
+        products = read[:, :1] * chosen[:, None]
+    products = products.clamp(min=0)
+    return _divide(products, products.sum(dim=(1, 2), keepdim=True))
+
+
+def _pool_weights(model: RolloutClassifier, read: Tensor, targets: Tensor) -> Tensor:
+    """Return (N, tokens) how much each cell of the target's class map counts in the pool; 0 for tokens without a cell.
+
+    Args:
+        model: that reads its patch tokens.
+        read: (N, tokens, C) after the last normalisation.
+        targets: (N,) as `target_classes` returns them.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        values = F.linear(read.detach().clone(), model.head.weight.detach()).requires_grad_()
+        pooled = POOLS[model.settings.pool](model.to_map(values[:, 1:].mT), model.settings)
+        mine = pooled[:, 0] if pooled.shape[1] == 1 else pooled.gather(1, targets[:, None])[:, 0]
+        (weights,) = torch.autograd.grad(mine.sum(), values)
+    return weights.sum(dim=2)
 
 
 def relevance_before(block: Block, step: Step, relevance: Tensor) -> tuple[Tensor, Tensor]:

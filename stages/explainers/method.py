@@ -9,6 +9,7 @@ from torch import Tensor
 from stages.explainers.cells import Cells, feature_cells
 from stages.explainers.settings import Time
 from stages.models.outputs import Outputs
+from stages.models.registry import Architecture
 from stages.models.weights import Classifier
 
 
@@ -34,6 +35,7 @@ class Method:
 
     families: tuple[str, ...]  # whose classifiers it explains: "cnn", "vit"
     call: Callable[..., Outputs]  # (model, images, target, parameters) -> logits, heatmaps (N, maps, rows, columns)
+    why_not: Callable[[Architecture], str | None] = lambda _: None  # why not one of these families; None: it does
     settings_of: Callable[[Classifier, Any], list[MapSetting]] | None = None  # (model, parameters) -> what each map of
     # a call is; None: it makes one
     one_setting: Callable[[Any, MapSetting], Any] | None = None  # (parameters, one of them) -> those of this map alone

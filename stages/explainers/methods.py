@@ -1,12 +1,13 @@
 """The table of explanation methods; everything that one of them is stands in its own file in this folder."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import make_dataclass
 from typing import Any
 
 from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, novelty, occlusion, rollout
 from stages.explainers.method import Method
 from stages.explainers.settings import ExplainCommon
+from stages.models.registry import Architecture
 from stages.runtime.errors import InputError
 
 METHODS: dict[str, Method] = {
@@ -30,26 +31,40 @@ Explain: Any = make_dataclass(
 )
 
 
-def chosen_methods(parameters: ExplainCommon, family: str) -> dict[str, Method]:
-    """Return the methods that `explain.methods` names for a family, in its order.
+def chosen_methods(parameters: ExplainCommon, model: str, architecture: Architecture) -> dict[str, Method]:
+    """Return the methods that `explain.methods` names for a model's family, in its order.
+
+    Args:
+        parameters: the section `explain`.
+        model: its name, for messages.
+        architecture: of the model.
 
     Raises:
-        InputError: one is unknown or does not fit the family.
+        InputError: one is unknown, or does not fit the family or what this model reads.
     """
+    family = architecture.family
     names: tuple[str, ...] = getattr(parameters.methods, family)
-    fitting = [name for name, method in METHODS.items() if family in method.families]
+    of_family = {name: method for name, method in METHODS.items() if family in method.families}
+    fitting = ", ".join(name for name, method in of_family.items() if not method.why_not(architecture))
     for name in names:
-        if name not in fitting:
+        where = f"params.yaml: explain.methods.{family} has {name!r}"
+        if name not in of_family:
             reason = f"does not fit a {family}" if name in METHODS else "is no method"
-            raise InputError(
-                f"params.yaml: explain.methods.{family} has {name!r}, which {reason}; use {', '.join(fitting)}"
-            )
+            raise InputError(f"{where}, which {reason}; use {fitting}")
+        if reason_of_model := of_family[name].why_not(architecture):
+            raise InputError(f"{where}, which does not fit {model}: {reason_of_model}; use {fitting}")
     return {name: METHODS[name] for name in names}
 
 
-def refuse_methods(parameters: ExplainCommon, families: Collection[str], px: int) -> None:
-    """Raise an `InputError` where a method is unknown, fits none of these families, or cannot work on tiles of `px`."""
-    for family in sorted(families):
-        for method in chosen_methods(parameters, family).values():
+def refuse_methods(parameters: ExplainCommon, architectures: Mapping[str, Architecture], px: int) -> None:
+    """Raise an `InputError` where a method is unknown, does not fit a model, or cannot work on tiles of `px`.
+
+    Args:
+        parameters: the section `explain`.
+        architectures: of every model, by its name.
+        px: side of the tiles.
+    """
+    for model, architecture in architectures.items():
+        for method in chosen_methods(parameters, model, architecture).values():
             if method.refuse:
                 method.refuse(parameters, px)

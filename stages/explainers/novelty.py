@@ -2,10 +2,11 @@
 
     novelty = z(class map) + weight z(distance),  z(a) = (a - mean) / standard deviation over good validation tiles
 
-The class map is a CNN's CAM, a ViT's attention rollout without discarding (one for each fusion). The distance is that
-of early features to the nearest of a memory of good training tiles (PatchCore, Roth et al. 2022, sections 3.1 and 3.2;
-see `stages.models.features`, `stages.explainers.memory`): it knows no defect, and marks whatever is rare. Validation
-tiles choose the weight as they choose rollout's discard ratio; a weight of 0 is the class map on the finer grid.
+The class map is the CAM; of a ViT that reads its class token, attention rollout without discarding (one for each
+fusion). The distance is that of early features to the nearest of a memory of good training tiles (PatchCore, Roth et
+al. 2022, sections 3.1 and 3.2; see `stages.models.features`, `stages.explainers.memory`): it knows no defect, and marks
+whatever is rare. Validation tiles choose the weight as they choose rollout's discard ratio; a weight of 0 is the class
+map on the finer grid.
 
 The two lie on the finer grid of both, the coarser one enlarged bilinearly. With the classifier's own features both come
 from one forward pass. Deviations from PatchCore: features are those of the classifier where `features` is `own`; they

@@ -10,7 +10,7 @@ whole cells and the map loses nothing. This is captum's `Occlusion` at native re
 What cannot change is not computed again: stage by stage a CNN (or a hybrid ViT's stem) runs on the crop of its features
 that the window can have changed, plus what that crop sees (`stages.models.geometry`), and the rest is taken from the
 uncovered image. From the first stage on that sees (nearly) everything, or that mixes places otherwise (squeeze and
-excitation), the whole map runs. Of a ViT's last block only the class token is computed.
+excitation), the whole map runs. Of a ViT's last block only the tokens that are read are computed.
 """
 
 import math
@@ -154,7 +154,7 @@ def _split(model: CamClassifier | RolloutClassifier) -> tuple[list[nn.Module], C
             projected = embed.proj(features)
             embedded = projected.flatten(2).transpose(1, 2) if embed.flatten else nchw_to(projected, embed.output_fmt)
         tokens = backbone.blocks[:-1](backbone.norm_pre(backbone._pos_embed(embedded)))
-        return model.classify(run_block(backbone.blocks[-1], tokens, rows=1).after)
+        return model.classify(run_block(backbone.blocks[-1], tokens, model.rows).after)
 
     return ([] if stem is None else _layers(stem)), finish
 

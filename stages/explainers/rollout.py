@@ -1,7 +1,8 @@
 """Attention rollout (Abnar & Zuidema 2020; thesis section 2.3) for every fusion and discard ratio in one forward pass.
 
 The formula, and where it departs from the published code, is in `stages.models.rollout`. Rollout knows no class: the
-map says where the class token looked, whatever it decided.
+map says where the class token looked, whatever it decided; or, of a classifier that reads its patch tokens, where the
+patches looked.
 """
 
 from dataclasses import replace

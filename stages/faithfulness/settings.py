@@ -13,6 +13,6 @@ class Perturb:
     tiles: Annotated[int, at_least(2)]
     steps: Annotated[int, at_least(1)]
     fills: Annotated[tuple[Literal["mean", "blur"], ...], DISTINCT]
-    methods: Literal["own", "all"]  # the family's own (cam or rollout), best fusion, or every method
+    methods: Literal["own", "all"]  # the model's own method, best fusion, or every method
     batch: Annotated[int, at_least(1)]
     seed: Annotated[int, between(0, 2**63)]

@@ -69,7 +69,7 @@ class Maps:
     folder: Path
     index: pd.DataFrame  # N rows: tile_id, split ("val" | "test"), label, logit
     family: str  # "cnn" | "vit"
-    methods: dict[str, MethodMaps]  # the family's own method (cam or rollout) first
+    methods: dict[str, MethodMaps]  # the model's own method first, as `explain.methods` names them
     classes: tuple[str, ...] = ()  # K, in the order of the logits; empty for a binary classifier
     class_logits: NDArray[np.float32] | None = None  # (N, K), None for a binary classifier
 
@@ -97,19 +97,20 @@ class Maps:
             raise InputError(f"{self.folder}: has no heatmap of tile {lost}, which other models have; {AGAIN}")
         return rows
 
-    def words_for(self, method: str, value: float) -> str:
+    def words_for(self, method: str, fusion: str, value: float) -> str:
         """Return what is said of the setting of a method behind its name, e.g. `, discard 0.9`; "" if it has only one.
 
         Args:
             method: its name.
+            fusion: which of its `fusions`; its own name where nothing is fused.
             value: which of its `discards`.
         """
         varies = self.methods[method].varies
-        return f", {varies} {value:g}" if self.family == "vit" or varies != "discard" else ""
+        return "" if fusion == method and varies == "discard" else f", {varies} {value:g}"
 
     @property
     def primary(self) -> MethodMaps:
-        """The maps of the first method: class activation maps of a CNN, attention rollout of a ViT."""
+        """The maps of the first method, which is ranked as the model's own."""
         return next(iter(self.methods.values()))
 
 

@@ -1,8 +1,8 @@
 """timm's ViT blocks run step by step: their attention matrices, what they compute around them, gradients of a score.
 
 timm's fused attention never holds its matrix, so a block is run here along its explicit path and hands out what it
-computed. The logits depend on the class token of the last block alone, so there only its row is computed; that changes
-no value. Dropout is left out: explanations are made of models in evaluation mode.
+computed. Where the logits depend on the class token of the last block alone, only its row is computed there; that
+changes no value. Dropout is left out: explanations are made of models in evaluation mode.
 """
 
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def run_block(
 def run_blocks(
     model: "RolloutClassifier", tokens: Tensor, all_weights: bool = False, differentiate: bool = False
 ) -> Iterator[Step]:
-    """Run every block on the embedded tokens (B, N, C); of the last one only the class token goes on.
+    """Run every block on the embedded tokens (B, N, C); from the last one only those go on that the classifier reads.
 
     Args:
         model: whose blocks run.
@@ -104,7 +104,7 @@ def run_blocks(
         step = run_block(block, tokens, None, all_weights, differentiate)
         tokens = step.after
         yield step
-    yield run_block(last, tokens, 1, all_weights, differentiate)
+    yield run_block(last, tokens, model.rows, all_weights, differentiate)
 
 
 def attention_gradients(model: "RolloutClassifier", images: Tensor, target: Target = None) -> Gradients:

@@ -11,7 +11,10 @@ Weights = Literal["auto", "hub", "package", "file", "none"]
 
 @dataclass(frozen=True)
 class Head:
-    """What stands between a CNN's features and its logits: the section `head`, and over it `models.<name>.head`."""
+    """What stands between features and logits: the section `head`, and over it `models.<name>.head`.
+
+    Of a ViT that reads its class token nothing else is to be set: it has no map that could be pooled.
+    """
 
     map_stride: Annotated[int, at_least(1)] | None = None  # pixels per cell of the map; None: the model's own stride
     pool: Literal["mean", "max", "top_k", "log_sum_exp", "ranked"] = "mean"  # of `stages.models.pools`
@@ -19,6 +22,7 @@ class Head:
     sharpness: Annotated[float, above(0)] = 1.0  # log_sum_exp: from the mean (0) to the maximum
     negatives: Literal["none", "dense"] = "none"  # dense: in training every cell of a good tile is good
     width: Annotated[int, at_least(1)] = 64  # channels of the decoder, where the map is finer than the model's stride
+    reads: Literal["class_token", "patch_tokens"] = "class_token"  # what a ViT's neurons read; a CNN has cells alone
 
 
 @dataclass(frozen=True)

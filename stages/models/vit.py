@@ -1,4 +1,14 @@
-"""Vision transformer with attention rollout inside its forward pass (thesis section 2.3)."""
+"""Vision transformer with attention rollout, and a map of each class, inside its forward pass.
+
+`head.reads` says what its neurons read. The class token (thesis section 2.3): then rollout alone says where it looked.
+Or the patch tokens, as a CNN's neurons read its cells, and with the same pools:
+
+    cam[n, k, i] = sum_c weight[k, c] token[n, i, c]         token: of patch i, after the last normalisation
+    logits[n, k] = pool(cam)[n, k] + bias[k]
+
+The logit is then a function of a map that knows its class, and rollout says beside it where the patches looked. It is
+the semantic map of TS-CAM (Gao et al. 2021), which has the mean and multiplies the map by rolled out attention.
+"""
 
 import copy
 from functools import partial
@@ -13,6 +23,7 @@ from torch import Tensor, nn
 
 from stages.models.attention import run_blocks
 from stages.models.outputs import Outputs, as_logits
+from stages.models.pools import POOLS
 from stages.models.rollout import Setting, fuse_heads, rollout
 from stages.models.settings import Head
 from stages.runtime.errors import InputError
@@ -21,7 +32,7 @@ WIDTHS_PX = 256, 384  # of the images that a stem's stride is measured on: multi
 
 
 class RolloutClassifier(nn.Module):
-    """timm ViT with a class token -> one neuron per class on the class token -> logits; rollout maps on request.
+    """timm ViT with a class token -> one neuron per class on what its head reads -> logits; maps on request.
 
     Without settings the blocks run as timm wrote them (fused attention). With settings one forward pass computes the
     attention matrices explicitly, fuses them over heads, and rolls them out for every setting.
@@ -34,9 +45,11 @@ class RolloutClassifier(nn.Module):
         mean, std: of the pre-training, per channel, applied to images in 0..1.
         pretrained: timm's `pretrained_cfg_overlay` that says where weights come from, or None for random weights.
         neurons: 1 for good / defective, else one per class.
+        head: what the neurons read, and how the map of the patches is pooled; None: the thesis', the class token.
 
     Raises:
-        InputError: the architecture is no ViT with a class token, or px is no multiple of its patch.
+        InputError: the architecture is no ViT with a class token, px is no multiple of its patch, or the head wants
+            another map than one cell per patch.
     """
 
     def __init__(
@@ -49,9 +62,10 @@ class RolloutClassifier(nn.Module):
         stem: nn.Module | None = None,
         depth: int | None = None,
         neurons: int = 1,
+        head: Head | None = None,
     ) -> None:
         super().__init__()
-        self.settings = Head()  # nothing is to be set of a neuron that reads the class token
+        self.settings = head or Head()
         shape: dict[str, Any] = {"depth": depth} if depth else {}
         if stem is not None:
             shape |= {"patch_size": 1, "embed_layer": partial(HybridEmbed, backbone=stem)}
@@ -71,31 +85,47 @@ class RolloutClassifier(nn.Module):
         patch = self.backbone.patch_embed.patch_size[0]
         if px % patch:
             raise InputError(f"params.yaml: tile.px is {px}; {arch!r} needs a multiple of its patch, {patch}")
+        if self.settings.map_stride not in (None, self.cell_px):
+            raise InputError(
+                f"params.yaml: head.map_stride is {self.settings.map_stride}; a ViT's map has one cell per patch, here "
+                f"{self.cell_px:g} px; use null (a hybrid's cells are its stem's, `stride` of the model)"
+            )
         self.head = nn.Linear(self.backbone.embed_dim, neurons)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, images: Tensor, settings: tuple[Setting, ...] = (), normalise: str = "rows") -> Outputs:
-        """Classify images (N, 3, px, px) in 0..1; with S settings, heatmaps are (N, S, px/patch, px/patch).
+    def forward(
+        self, images: Tensor, settings: tuple[Setting, ...] = (), normalise: str = "rows", explain: bool = False
+    ) -> Outputs:
+        """Classify images (N, 3, px, px) in 0..1; the heatmaps are all of px/patch x px/patch.
 
         Args:
             images: to classify.
-            settings: fusions and discard ratios to roll out with; none for the logits alone.
+            settings: S fusions and discard ratios to roll out with; () for none.
             normalise: `rows` or `published`, see `stages.models.rollout`.
+            explain: the heatmaps begin with the K class maps: (N, K + S, px/patch, px/patch), without (N, S, ...).
+
+        Raises:
+            InputError: class maps are wanted of a model that reads its class token.
         """
+        if explain and not self.reads_patches:
+            raise InputError("cam: a ViT that reads its class token has no class map; train one on patch tokens")
         tokens = self.embed(images)
         if not settings:
             for block in self.backbone.blocks:
                 tokens = block(tokens)
-            return Outputs(self.classify(tokens), None)
+            logits, cam = self.read(self.backbone.norm(tokens))
+            return Outputs(logits, cam if explain else None)
         fused: dict[str, list[Tensor]] = {setting.fusion: [] for setting in settings}
         all_rows = normalise == "published" or any(setting.discard > 0 for setting in settings)
         for step in run_blocks(self, tokens, all_weights=all_rows):
             for fusion, layers in fused.items():
                 layers.append(fuse_heads(step.weights, fusion))
-        return Outputs(self.classify(step.after), self.to_map(rollout(fused, settings, normalise)))
+        logits, cam = self.read(self.backbone.norm(step.after))
+        rolled = self.to_map(rollout(fused, settings, normalise, self.patches_from))
+        return Outputs(logits, rolled if not explain or cam is None else torch.cat((cam, rolled), dim=1))
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the tokens (N, tokens, C) that enter the first block, of images (N, 3, px, px) in 0..1."""
@@ -104,12 +134,34 @@ class RolloutClassifier(nn.Module):
 
     def classify(self, tokens: Tensor) -> Tensor:
         """Return the logits, as `Outputs` has them, of the last block's tokens (N, tokens, C), class token first."""
-        return as_logits(self.head(self.backbone.norm(tokens)[:, 0]))
+        return self.read(self.backbone.norm(tokens))[0]
+
+    def read(self, normed: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return logits and class maps, (N, K, px/patch, px/patch) or None, of tokens after the last normalisation."""
+        if not self.reads_patches:
+            return as_logits(self.head(normed[:, 0])), None
+        cam = self.to_map(nn.functional.linear(normed[:, 1:], self.head.weight).mT)
+        return as_logits(POOLS[self.settings.pool](cam, self.settings) + self.head.bias), cam
 
     def to_map(self, tokens: Tensor) -> Tensor:
         """Return values of all tokens but the class token (N, S, tokens - 1) as maps (N, S, px/patch, px/patch)."""
         # register tokens, where there are any, stand between the class token and the patches
         return tokens[..., self.backbone.num_prefix_tokens - 1 :].unflatten(-1, self.backbone.patch_embed.grid_size)
+
+    @property
+    def reads_patches(self) -> bool:
+        """Whether the neurons read the patch tokens; else the class token."""
+        return self.settings.reads == "patch_tokens"
+
+    @property
+    def rows(self) -> int | None:
+        """How many of the last block's first tokens the logits depend on: the class token alone, or (None) all."""
+        return None if self.reads_patches else 1
+
+    @property
+    def patches_from(self) -> int | None:
+        """The place of the first patch among the tokens, where the neurons read the patches: as `rollout` wants it."""
+        return self.backbone.num_prefix_tokens if self.reads_patches else None
 
     @property
     def network(self) -> Any:

@@ -73,7 +73,7 @@ def build_classifier(
     if architecture.stem is not None:
         assert stride is not None
         stem, pretrained = build_features(architecture.stem, stride, pretrained), None
-    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons)
+    return RolloutClassifier(arch, px, mean, std, pretrained, stem, architecture.depth, neurons, architecture.head)
 
 
 def initial_classifier(
@@ -149,7 +149,10 @@ def _why_unusable(model: Classifier, images: torch.Tensor) -> str | None:
     with torch.inference_mode():
         if reason := _why_not_nchw(convolutions, images):
             return reason
-        logits, maps = model(images, settings_grid(("mean",), (0.0,))) if is_vit else model(images, explain=True)
+        if is_vit:
+            logits, maps = model(images, settings_grid(("mean",), (0.0,)), explain=model.reads_patches)
+        else:
+            logits, maps = model(images, explain=True)
         if is_vit and not torch.allclose(logits, model(images).logits, rtol=1e-3, atol=1e-4):
             return "its blocks compute something else than attention, then an MLP"
         if not (torch.isfinite(maps).all() and torch.isfinite(logits).all()):

@@ -14,7 +14,7 @@ class Rank:
 
     truth: Literal["boxes", "exact"]
     metrics: Annotated[tuple[str, ...], DISTINCT]
-    methods: Literal["own", "all"]  # the family's own (cam or rollout), or every method that explain wrote
+    methods: Literal["own", "all"]  # the model's own, or every method that explain wrote
     cluster: Literal["group", "image"]
     resamples: Annotated[int, at_least(100)]
     seed: Annotated[int, between(0, 2**63)]

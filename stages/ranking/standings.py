@@ -45,7 +45,7 @@ def explanations_to_rank(
                     raise InputError(f"{scores[seed].folder}: has no {key}, which {model} has; explain it again")
             name = f"{model}_{key}"
             if explanation.own:
-                name = f"{model}_f{explanation.fusion}" if families[model] == "vit" else model
+                name = model if explanation.fusion == explanation.method else f"{model}_f{explanation.fusion}"
             latency_ms = median(_measured_ms(seed, scores[seed].rows[key], times[seed]) for seed in models)
             ranked.append(RankedExplanation(name, families[model], tuple(models), key, latency_ms))
     return ranked

@@ -14,7 +14,7 @@ def choose_explanations(
 ) -> tuple[dict[str, Explanation], str]:
     """Choose a setting for each fusion mode of each method; return name -> explanation, and the best name.
 
-    The best is one of the family's own method. The first truth decides: boxes where there are any, else the exact
+    The best is one of the model's own method. The first truth decides: boxes where there are any, else the exact
     masks; by labels alone nothing can be chosen, and each explanation takes its smallest discard ratio.
 
     Args:

@@ -27,7 +27,7 @@ class Method:
     px: int  # side of a tile
     cell_px: float  # side of a cell; see `stages.metrics.geometry`
     offset_px: float
-    own: bool  # the family's own method: cam or rollout
+    own: bool  # the model's own method: the first of `explain.methods` of its family
     control: bool
     read: Callable[[Rows], NDArray[np.floating]]  # rows of the N tiles -> (n, S, h, w)
     probability: NDArray[np.float64]  # (N,) of a defect: with which it is scored
@@ -40,7 +40,7 @@ class Method:
 
 
 def methods_of(maps: Maps, tiles: ScoredTiles, seed: int) -> list[Method]:
-    """Return the methods that explain wrote, the family's own first, and the controls on that one's grid.
+    """Return the methods that explain wrote, the model's own first, and the controls on that one's grid.
 
     Args:
         seed: of the random map.

@@ -6,7 +6,7 @@ of a number: what stage tune found.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from stages.models.settings import MODEL_KEYS, Head, Model, Weights
@@ -53,12 +53,29 @@ def read_model(params: Params, name: str) -> Model:
     everywhere = expect_mapping(params.get("head"), "head")
     build(Head, everywhere, "head")  # what is wrong in the section is named as such
     here = expect_mapping(own.pop("head", {}), f"models.{name}.head")
-    if params.families[name] == "vit" and build(Head, here, f"models.{name}.head") != Head():
-        raise InputError(f"params.yaml: models.{name}.head: a ViT reads its class token; a head belongs to a CNN")
-    if params.families[name] == "cnn":
-        own["head"] = {**everywhere, **here}
+    own["head"] = _head(params.families[name], everywhere, here, f"models.{name}.head")
     model: Model = build(Model, own, f"models.{name}")
     return model
+
+
+def _head(family: Family, everywhere: Values, here: Values, where: str) -> Head:
+    """Return the head of one model, without what the section `head` (everywhere) says for those of another kind.
+
+    Raises:
+        InputError: the model's own entry (here) asks for what it cannot have.
+    """
+    alone, both = build(Head, here, where), build(Head, {**everywhere, **here}, where)
+    if family == "cnn":
+        if alone.reads != Head.reads:
+            raise InputError(f"params.yaml: {where}.reads is {alone.reads}; a CNN has no tokens; leave it out")
+        return replace(both, reads=Head.reads)
+    if both.reads == "patch_tokens":
+        return both
+    if replace(alone, reads=Head.reads) != Head():
+        raise InputError(
+            f"params.yaml: {where}: a ViT reads its class token and has no map to pool; add reads: patch_tokens"
+        )
+    return Head()
 
 
 def read_training(params: Params, name: str, tuned: Mapping[str, Any] | None = None) -> Training:

@@ -1,5 +1,6 @@
 """What is timed: every method of this project beside the same method of other packages, on one model and its images."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +17,7 @@ from stages.explainers.methods import Explain
 from stages.models.cnn import CamClassifier
 from stages.models.features import EarlyFeatures
 from stages.models.rollout import settings_grid
+from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 from stages.runtime.params import read_params
 from tests.benchmarks.published import published_rollout
@@ -61,9 +63,12 @@ def _vit(model: RolloutClassifier, images: Tensor) -> dict[str, Timed]:
     def reshape(tokens: Tensor) -> Tensor:
         return tokens[:, model.backbone.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
 
+    of_patches = copy.copy(model)  # with the same weights
+    of_patches.settings = Head(reads="patch_tokens")
     layer = model.backbone.blocks[-1].norm1
     peer = partial(_pytorch_grad_cam, Columns(model), layer, images, reshape)
     timed = {
+        "cam_vit": Timed(_inference(lambda: cam.explain(of_patches, images))),
         "rollout": _rollout(model, images, ("mean",), (0.0,)),
         "rollout_discard": _rollout(model, images, ("mean",), (0.9,)),
         "rollout_sweep": _rollout(model, images, FUSIONS, RATIOS),

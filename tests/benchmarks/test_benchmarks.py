@@ -23,7 +23,7 @@ from tests.benchmarks.published import published_rollout
         (Architecture("cnn", "test_efficientnet", 16), {"cam", "gradcam", "occlusion", "novelty", "training_step"}),
         (
             Architecture("vit", "test_vit", None),
-            {"rollout", "rollout_discard", "rollout_sweep", "gradcam_vit", "novelty_vit"},
+            {"cam_vit", "rollout", "rollout_discard", "rollout_sweep", "gradcam_vit", "novelty_vit"},
         ),
     ],
 )

@@ -7,13 +7,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 
 
-def tiny(neurons: int = 1, arch: str = "test_vit", px: int = 48, depth: int | None = 3) -> RolloutClassifier:
+def tiny(
+    neurons: int = 1, arch: str = "test_vit", px: int = 48, depth: int | None = 3, head: Head | None = None
+) -> RolloutClassifier:
     """A small model in double precision whose attentions and logits differ visibly between images."""
     torch.manual_seed(0)
-    model = RolloutClassifier(arch, px, (0.5,) * 3, (0.5,) * 3, depth=depth, neurons=neurons).eval().double()
+    model = RolloutClassifier(arch, px, (0.5,) * 3, (0.5,) * 3, depth=depth, neurons=neurons, head=head).eval().double()
     for name, parameter in model.named_parameters():
         if name.endswith("weight") and parameter.ndim == 2:
             nn.init.normal_(parameter, std=0.2)
@@ -60,9 +63,13 @@ def unfused(model: RolloutClassifier) -> Iterator[None]:
         block.attn.fused_attn = True
 
 
-def to_map(model: RolloutClassifier, matrix: Tensor) -> Tensor:
-    """Class token's row of a full matrix as a map of the patches."""
-    return matrix[0, model.backbone.num_prefix_tokens :].reshape(model.backbone.patch_embed.grid_size)
+def to_map(model: RolloutClassifier, matrix: Tensor, kept: Tensor | None = None) -> Tensor:
+    """As a map of the patches: the class token's row of a full matrix, or the mean of those of the patches, where these
+    are read, without the diagonal matrix of what tokens keep of themselves (None: of ones)."""
+    first = model.backbone.num_prefix_tokens
+    moved = matrix - (torch.eye(len(matrix), dtype=torch.float64) if kept is None else kept)
+    row = moved[first:].mean(dim=0) if model.settings.reads == "patch_tokens" else moved[0]
+    return row[first:].reshape(model.backbone.patch_embed.grid_size)
 
 
 def fused_gradient(attention: Tensor, gradient: Tensor) -> Tensor:
@@ -77,12 +84,13 @@ def fused_gradient(attention: Tensor, gradient: Tensor) -> Tensor:
 
 def gradient_rollout(model: RolloutClassifier, image: Tensor, target: int | None) -> Tensor:
     attentions, gradients = hooked(model, image, target)
-    result = torch.eye(attentions[0].shape[-1], dtype=torch.float64)
+    result = kept = torch.eye(attentions[0].shape[-1], dtype=torch.float64)
     for attention, gradient in zip(attentions, gradients, strict=True):
         fused = fused_gradient(attention, gradient)
         mixed = fused + torch.eye(len(fused), dtype=torch.float64)
         result = (mixed / mixed.sum(dim=1, keepdim=True)) @ result
-    return to_map(model, result)
+        kept = torch.diag(1 / mixed.sum(dim=1)) @ kept
+    return to_map(model, result, kept)
 
 
 def attention_gradient(model: RolloutClassifier, image: Tensor, target: int | None) -> Tensor:
@@ -112,8 +120,11 @@ def lrp(model: RolloutClassifier, image: Tensor, target: int | None) -> tuple[Te
     else:
         chosen = int(logits.argmax()) if target is None else target
         weight = weight[chosen : chosen + 1]
-    relevance = torch.zeros_like(seen[model.backbone.norm][1])
-    relevance[0] = linear(weight, seen[model.backbone.norm][1][:1], torch.ones(1, 1, dtype=torch.float64))
+    read = seen[model.backbone.norm][1]
+    share = token_shares(model, read, weight)  # one linear layer of all tokens and channels
+    relevance = linear(
+        (share[:, None] * weight).reshape(1, -1), read.reshape(1, -1), torch.ones(1, 1, dtype=torch.float64)
+    ).reshape(read.shape)
     matrix = torch.eye(len(relevance), dtype=torch.float64)
     sums = []
     for block, gradient in zip(reversed(model.backbone.blocks), reversed(gradients), strict=True):
@@ -121,6 +132,24 @@ def lrp(model: RolloutClassifier, image: Tensor, target: int | None) -> tuple[Te
         matrix = matrix @ (torch.eye(len(relevance)).double() + (gradient * of_attention).clamp(min=0).mean(dim=0))
         sums.append(relevance.sum().item())
     return to_map(model, matrix), sums
+
+
+def token_shares(model: RolloutClassifier, read: Tensor, weight: Tensor) -> Tensor:
+    """How much each token counts in a score that reads the class token, or the patches' mean or best 2."""
+    shares = torch.zeros(len(read), dtype=torch.float64)
+    first, pool = model.backbone.num_prefix_tokens, model.settings.pool
+    if model.settings.reads == "class_token":
+        shares[0] = 1
+        return shares
+    cells = [float(token @ weight[0]) for token in read[first:]]
+    count = {"mean": len(cells), "top_k": 2}[pool]
+    if pool == "top_k":
+        assert round(model.settings.share * len(cells)) == count
+    positive = model.head.weight.detach() if len(model.head.weight) == 1 else weight
+    sign = 1 if torch.equal(positive, weight) else -1  # of a binary model's good tile the best are the highest, too
+    for place in sorted(range(len(cells)), key=lambda cell: -sign * cells[cell])[:count]:
+        shares[first + place] = 1 / count
+    return shares
 
 
 def block_relevance(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from stages.explainers import cam, gradcam
 from stages.models.cnn import CamClassifier
 from stages.models.geometry import offset_px
+from stages.models.pools import POOLS
 from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
@@ -26,9 +27,9 @@ def cnn(arch: str = "test_efficientnet", neurons: int = 3, stride: int = 16) -> 
     return CamClassifier(arch, stride, HALF, HALF, neurons=neurons).eval()
 
 
-def vit(neurons: int = 3) -> RolloutClassifier:
+def vit(neurons: int = 3, head: Head | None = None) -> RolloutClassifier:
     torch.manual_seed(0)
-    return RolloutClassifier("test_vit", 64, HALF, HALF, neurons=neurons).eval()
+    return RolloutClassifier("test_vit", 64, HALF, HALF, neurons=neurons, head=head).eval()
 
 
 def maps(model, images=IMAGES, **settings) -> Tensor:
@@ -69,9 +70,17 @@ def test_agrees_with_pytorch_grad_cam_on_vit_tokens() -> None:
     torch.testing.assert_close(maps(model, target=2, relu=False)[:, 0], peer, rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.parametrize("pool", POOLS)
+def test_agrees_with_pytorch_grad_cam_on_the_tokens_that_are_read(pool: str) -> None:
+    model = vit(head=Head(reads="patch_tokens", pool=pool))  # type: ignore[arg-type]
+    peer = peer_maps(model, model.backbone.norm, 2, (4, 4))
+    torch.testing.assert_close(maps(model, target=2, relu=False)[:, 0], peer, rtol=1e-4, atol=1e-9)
+
+
 @pytest.mark.parametrize("target", [None, 0, 2])
-def test_at_the_last_stage_it_is_the_positive_part_of_cam_over_cells(target: int | None) -> None:
-    model = cnn()
+@pytest.mark.parametrize("make", [cnn, lambda: vit(head=Head(reads="patch_tokens"))])
+def test_at_the_last_stage_it_is_the_positive_part_of_cam_over_cells(make, target: int | None) -> None:
+    model = make()
     expected = cam.explain(model, IMAGES, target).heatmaps
     assert expected is not None
     torch.testing.assert_close(

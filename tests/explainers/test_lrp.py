@@ -6,6 +6,8 @@ from timm.layers import SwiGLU
 
 from stages.explainers import lrp
 from stages.models.attention import attention_gradients
+from stages.models.pools import POOLS
+from stages.models.settings import Head
 from stages.runtime.errors import InputError
 from tests.explainers import slow_vit
 from tests.explainers.slow_vit import images, tiny
@@ -13,8 +15,9 @@ from tests.explainers.slow_vit import images, tiny
 
 @torch.no_grad()
 @pytest.mark.parametrize("bias", [True, False])
-def test_every_block_conserves_each_images_relevance(bias: bool) -> None:
-    model, given = tiny(), images(3)
+@pytest.mark.parametrize("head", [Head(), *(Head(reads="patch_tokens", pool=pool) for pool in POOLS)])  # type: ignore[arg-type]
+def test_every_block_conserves_each_images_relevance(bias: bool, head: Head) -> None:
+    model, given = tiny(head=head), images(3)
     if not bias:
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -29,9 +32,19 @@ def test_every_block_conserves_each_images_relevance(bias: bool) -> None:
         assert of_weights.abs().max() > 0
 
 
-def test_the_reference_conserves_too() -> None:
-    _, sums = slow_vit.lrp(tiny(), images(1), None)
+@pytest.mark.parametrize("head", [Head(), Head(reads="patch_tokens")])
+def test_the_reference_conserves_too(head: Head) -> None:
+    _, sums = slow_vit.lrp(tiny(head=head), images(1), None)
     assert sums == pytest.approx([1, 1, 1], rel=1e-4)
+
+
+@torch.no_grad()
+def test_relevance_starts_at_the_cells_that_the_pool_looks_at() -> None:
+    model, given = tiny(3, head=Head(reads="patch_tokens", pool="max")), images(2)
+    traced = attention_gradients(model, given, 1)
+    of_tokens = lrp.start_relevance(model, traced, 1).sum(dim=2)
+    highest = model(given, explain=True).heatmaps[:, 1].flatten(1).argmax(dim=1)
+    assert of_tokens[torch.arange(2), 1 + highest].tolist() == pytest.approx([1, 1])
 
 
 def test_linear_rule_by_hand() -> None:

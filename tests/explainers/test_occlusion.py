@@ -11,6 +11,7 @@ from stages.models.backbones import build_features
 from stages.models.cnn import CamClassifier
 from stages.models.geometry import Reach
 from stages.models.outputs import select_score
+from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
 
@@ -27,10 +28,10 @@ def vit() -> RolloutClassifier:
     return RolloutClassifier("test_vit", 64, HALF, HALF, neurons=3).eval()
 
 
-def hybrid() -> RolloutClassifier:
+def hybrid(head: Head | None = None) -> RolloutClassifier:
     torch.manual_seed(0)
     stem = build_features("test_efficientnet", 8, None)
-    return RolloutClassifier("test_vit", 64, HALF, HALF, stem=stem, depth=2).eval()
+    return RolloutClassifier("test_vit", 64, HALF, HALF, stem=stem, depth=2, head=head).eval()
 
 
 def maps(model, images: Tensor, *settings, **more) -> Tensor:
@@ -51,6 +52,7 @@ def maps(model, images: Tensor, *settings, **more) -> Tensor:
         (cnn("vgg11"), 64, 16, 8, 1),  # many layers without padding of their own
         (vit(), 64, 16, 8, 1),
         (hybrid(), 64, 16, 16, 0),
+        (hybrid(Head(reads="patch_tokens", pool="max")), 64, 16, 16, 0),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )

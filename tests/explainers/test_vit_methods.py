@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stages.explainers import attention_gradient, gradient_rollout, lrp
 from stages.models.outputs import Outputs
+from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
 from tests.explainers import slow_vit
@@ -19,6 +20,7 @@ METHODS: dict[str, Callable[..., Outputs]] = {
     "attention_gradient": attention_gradient.explain,
     "lrp": lrp.explain,
 }
+HEADS = (Head(), Head(reads="patch_tokens"), Head(reads="patch_tokens", pool="top_k", share=2 / 9))
 every_method = pytest.mark.parametrize("name", METHODS)
 
 
@@ -30,8 +32,9 @@ def maps(name: str, model: RolloutClassifier, given: Tensor, target: int | Tenso
 
 @every_method
 @pytest.mark.parametrize(("neurons", "target"), [(1, None), (1, 0), (3, None), (3, 2)])
-def test_agrees_with_the_reference(name: str, neurons: int, target: int | None) -> None:
-    model, given = tiny(neurons), images(2)
+@pytest.mark.parametrize("head", HEADS, ids=["class token", "mean of patches", "best patches"])
+def test_agrees_with_the_reference(name: str, neurons: int, target: int | None, head: Head) -> None:
+    model, given = tiny(neurons, head=head), images(2)
     ours = maps(name, model, given, target)
     for image in range(2):
         expected = slow_vit.METHODS[name](model, given[image : image + 1], target)
@@ -40,8 +43,9 @@ def test_agrees_with_the_reference(name: str, neurons: int, target: int | None) 
 
 
 @every_method
-def test_register_tokens_and_layer_scale(name: str) -> None:
-    model, given = tiny(arch="vit_small_patch14_reg4_dinov2", px=28, depth=1), images(1, 28)
+@pytest.mark.parametrize("head", HEADS[:2], ids=["class token", "mean of patches"])
+def test_register_tokens_and_layer_scale(name: str, head: Head) -> None:
+    model, given = tiny(arch="vit_small_patch14_reg4_dinov2", px=28, depth=1, head=head), images(1, 28)
     assert model.backbone.num_prefix_tokens == 5
     expected = slow_vit.METHODS[name](model, given, None)
     torch.testing.assert_close(maps(name, model, given)[0], expected, rtol=1e-5, atol=1e-12)
@@ -63,17 +67,19 @@ def test_targets(name: str) -> None:
 
 
 @every_method
-def test_an_image_does_not_see_its_batch(name: str) -> None:
+@pytest.mark.parametrize("head", HEADS, ids=["class token", "mean of patches", "best patches"])
+def test_an_image_does_not_see_its_batch(name: str, head: Head) -> None:
     # Six images are two parts: one of them in the first, one in the second.
-    model, given, targets = tiny(), images(6), torch.tensor([0, 1, 1, 0, 0, 1])
+    model, given, targets = tiny(head=head), images(6), torch.tensor([0, 1, 1, 0, 0, 1])
     together = maps(name, model, given, targets)
     for image in (1, 5):
         torch.testing.assert_close(together[image : image + 1], maps(name, model, given[image : image + 1], 1))
 
 
 @every_method
-def test_a_zero_head_gives_a_zero_map(name: str) -> None:
-    model = tiny()
+@pytest.mark.parametrize("head", HEADS, ids=["class token", "mean of patches", "best patches"])
+def test_a_zero_head_gives_a_zero_map(name: str, head: Head) -> None:
+    model = tiny(head=head)
     torch.nn.init.zeros_(model.head.weight)
     assert not maps(name, model, images(1)).any()
 
@@ -89,8 +95,9 @@ def test_randomised_weights_change_the_map(name: str) -> None:
 
 
 @every_method
-def test_works_in_inference_mode_and_leaves_the_model_as_it_was(name: str) -> None:
-    model, given = tiny(), images(1)
+@pytest.mark.parametrize("head", HEADS, ids=["class token", "mean of patches", "best patches"])
+def test_works_in_inference_mode_and_leaves_the_model_as_it_was(name: str, head: Head) -> None:
+    model, given = tiny(head=head), images(1)
     model.head.bias.requires_grad_(False)
     expected = maps(name, model, given)
     with torch.inference_mode():
@@ -103,8 +110,9 @@ def test_works_in_inference_mode_and_leaves_the_model_as_it_was(name: str) -> No
 @every_method
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("autocast", [False, True])
-def test_half_precision_keeps_the_shape_of_the_map(name: str, autocast: bool, half: torch.dtype) -> None:
-    model, given = tiny().to(half), images(2)
+@pytest.mark.parametrize("head", HEADS[:2], ids=["class token", "mean of patches"])
+def test_half_precision_keeps_the_shape_of_the_map(name: str, autocast: bool, half: torch.dtype, head: Head) -> None:
+    model, given = tiny(head=head).to(half), images(2)
     expected = maps(name, deepcopy(model).double(), given)
     model = model.float() if autocast else model
     with torch.autocast("cpu", half, enabled=autocast):

@@ -50,14 +50,16 @@ def test_settings_shows_every_test_score_once():
         setting("min", 0.0, "pointing_game", 0.444, truth="exact"),
         setting("gradcam", 0.0, "f1", 0.555),
         setting("novelty_distance", 0.0, "f1", 0.565),
-        setting("novelty", 0.0, "f1", 0.666),
-        setting("novelty", 4.0, "f1", 0.777),
+        setting("novelty", 0.0, "f1", 0.668),
+        setting("novelty", 4.0, "f1", 0.779),
+        setting("rollout_min", 0.9, "f1", 0.666),  # beside another method that is the model's own
+        setting("rollout_randomised_min", 0.0, "f1", 0.777),
     ]
     written = texts(filled("settings", rows, "discard", "value"))
     # a column of its own for methods that discard nothing, before the ratios; of novelty the columns are its weights
     columns = ("not used", "0", "0.9", "4")
     assert [text for text in written if text in columns][:4] == list(columns)
-    for number in ("0.555", "0.565", "0.111", "0.222", "0.333", "0.444", "0.666", "0.777", "n/a"):
+    for number in ("0.555", "0.565", "0.111", "0.222", "0.333", "0.444", "0.666", "0.668", "0.777", "0.779", "n/a"):
         assert written.count(number) == 1
     assert "0.987" not in written
     assert {"A title", "pointing game", "min", "max", "0", "0.9"} <= set(written)

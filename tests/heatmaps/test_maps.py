@@ -74,13 +74,12 @@ def test_a_broken_folder_is_named(folder):
 
 def test_what_varies_and_what_is_a_control(folder):
     opened = open_maps(folder)
-    assert not opened.primary.control and opened.words_for("rollout", 0.9) == ", discard 0.9"
+    assert not opened.primary.control and opened.words_for("rollout", "min", 0.9) == ", discard 0.9"
     described = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     described["methods"]["rollout"] |= {"control": True, "varies": "weight"}
-    described["family"] = "cnn"
     (folder / "settings.json").write_text(json.dumps(described), encoding="utf-8")
     opened = open_maps(folder)
-    assert opened.primary.control and opened.words_for("rollout", 2.0) == ", weight 2"
+    assert opened.primary.control and opened.words_for("rollout", "rollout", 2.0) == ", weight 2"
     del described["methods"]["rollout"]["varies"]
     (folder / "settings.json").write_text(json.dumps(described), encoding="utf-8")
-    assert open_maps(folder).words_for("rollout", 0.0) == ""
+    assert open_maps(folder).words_for("rollout", "rollout", 0.0) == ""

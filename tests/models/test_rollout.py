@@ -17,10 +17,13 @@ def attention_of_layers(layers: int = 3, batch: int = 2, heads: int = 3, tokens:
     return [torch.randn(batch, heads, tokens, tokens, generator=generator).mul(2).softmax(-1) for _ in range(layers)]
 
 
-def reference_rollout(layers: list[Tensor], setting: Setting, normalise: str) -> Tensor:
+def reference_rollout(
+    layers: list[Tensor], setting: Setting, normalise: str, patches_from: int | None = None
+) -> Tensor:
     """One image: every layer's full matrix, first to last, entry by entry, as the formula is written."""
     tokens = layers[0].shape[-1]
     result = torch.eye(tokens, dtype=torch.float64)
+    kept = torch.eye(tokens, dtype=torch.float64)
     for attention in layers:
         fused = torch.zeros(tokens, tokens, dtype=torch.float64)
         for i, j in itertools.product(range(tokens), repeat=2):
@@ -35,17 +38,21 @@ def reference_rollout(layers: list[Tensor], setting: Setting, normalise: str) ->
         for i, j in itertools.product(range(tokens), repeat=2):
             mixed[i, j] = mixed[i, j] / (sums[i] if normalise == "rows" else sums[j])
         result = mixed @ result
-    return result[0, 1:]
+        kept = torch.diag(1 / (2 * torch.tensor(sums, dtype=torch.float64))) @ kept
+    if patches_from is None:
+        return result[0, 1:]
+    return (result - kept)[patches_from:].mean(dim=0)[1:]
 
 
 @pytest.mark.parametrize("normalise", ["rows", "published"])
-def test_agrees_with_the_reference_for_every_setting(normalise: str) -> None:
+@pytest.mark.parametrize("patches_from", [None, 1, 3])
+def test_agrees_with_the_reference_for_every_setting(normalise: str, patches_from: int | None) -> None:
     layers = attention_of_layers()
     settings = settings_grid(FUSIONS, DISCARDS)
     fused = {fusion: [fuse_heads(attention, fusion) for attention in layers] for fusion in FUSIONS}
-    ours = rollout(fused, settings, normalise)
+    ours = rollout(fused, settings, normalise, patches_from)
     for image, (column, setting) in itertools.product(range(2), enumerate(settings)):
-        expected = reference_rollout([attention[image] for attention in layers], setting, normalise)
+        expected = reference_rollout([attention[image] for attention in layers], setting, normalise, patches_from)
         assert ours[image, column].double() == pytest.approx(expected.numpy(), abs=1e-6), setting.name
 
 
@@ -57,6 +64,21 @@ def test_by_hand_two_tokens_one_layer() -> None:
     assert rollout(fused, (Setting("mean", 0.5),)).item() == 0
     # Published: the entry 0.4 / 2 is divided by the sum of row 1, which is 1 here as well.
     assert rollout(fused, (Setting("mean", 0.0),), "published").item() == pytest.approx(0.2)
+
+
+def test_by_hand_from_two_patches() -> None:
+    # The class token, which is not read, and two patches; (A + I) / 2 halves everything: patch 1 looks at itself with
+    # 0.1 and at patch 2 with 0.2, patch 2 at patch 1 with 0.3; what either keeps of itself, 0.5, is left out.
+    layer = torch.tensor([[[1.0, 0.0, 0.0], [0.4, 0.2, 0.4], [0.4, 0.6, 0.0]]])
+    ours = rollout({"mean": [layer]}, (Setting("mean", 0.0),), patches_from=1)
+    torch.testing.assert_close(ours, torch.tensor([[[(0.1 + 0.3) / 2, 0.2 / 2]]]))
+
+
+def test_attention_of_any_scale_is_seen_beside_what_patches_keep() -> None:
+    layers = [1e-9 * fuse_heads(attention, "mean") for attention in attention_of_layers()]
+    ours = rollout({"mean": layers}, (Setting("mean", 0.0),), patches_from=1)
+    expected = sum(layer[:, 1:].mean(dim=1) for layer in layers)[:, 1:]  # type: ignore[index]
+    torch.testing.assert_close(ours[:, 0], expected, rtol=1e-5, atol=0)
 
 
 def test_class_token_to_itself_is_never_discarded() -> None:
