@@ -63,8 +63,8 @@ def score(params: Params, model: str) -> str:
     )
     good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
     write_json(metrics_file("score", model), {model: content | classifier | {"good_tiles": good_tiles}})
-    chosen = explanations[best]
-    setting = maps.words_for(chosen.method, chosen.fusion, chosen.discard)
+    explanation = explanations[best]
+    setting = maps.words_for(explanation.method, explanation.fusion, explanation.discard)
     return summary.line(model, setting, best, content, classifier)
 
 

@@ -22,6 +22,7 @@ from stages.models.outputs import Target
 from stages.models.pretrained import pretrained_classifier
 from stages.models.rollout import settings_grid
 from stages.models.trained import Description
+from stages.models.vit import RolloutClassifier
 from stages.models.weights import Classifier
 from stages.records.tiles import Tiles
 from stages.runtime.errors import InputError
@@ -119,6 +120,7 @@ def look(model: Classifier, images: Tensor, target: Target, parameters: Any, net
             logits, maps = cam.explain(model, images, target)
         else:
             settings = settings_grid(tuple(parameters.fusion), (0.0,))
+            assert isinstance(model, RolloutClassifier)
             logits, maps = rollout.explain(model, images, target, settings=settings, normalise=parameters.normalise)
     found = heard() if network is None else _features(network, images)
     assert maps is not None
