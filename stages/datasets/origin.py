@@ -9,6 +9,7 @@ from stages.datasets.settings import Dataset
 from stages.datasets.sources import find_source
 from stages.datasets.templates import MASKS, derive_masks, find_templates
 from stages.datasets.tree import files_below
+from stages.datasets.two_level import derive_from_pairs
 from stages.datasets.unused import SOURCE_FILE, find_unused, in_words, listed
 from stages.records.hashes import file_sha256
 from stages.runtime.errors import InputError
@@ -46,7 +47,9 @@ def describe_source(
             **describe_files(root),
         }
         templates = find_templates(root, source.templates) if source.templates else None
-        if templates and dataset.derive_masks and not any(image.has_mask for image in images):
+        if dataset.derive_masks and any(image.template for image in images):
+            record["masks"] = derive_from_pairs(images, folder / MASKS, workers, bad, dataset)
+        elif templates and dataset.derive_masks and not any(image.has_mask for image in images):
             record["masks"] = derive_masks(images, templates, folder / MASKS, workers, bad, dataset)
         return record
     except InputError as error:
