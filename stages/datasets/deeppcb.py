@@ -47,7 +47,7 @@ def read_deeppcb(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImag
         path
         for images in _image_folders(folder)
         for path in files_below(images, PICTURE_SUFFIXES)
-        if path.stem.endswith(TEST)
+        if not path.stem.endswith(TEMPLATE)
     ]
     if not paths:
         raise InputError(f"{folder}: no images *{TEST}.jpg in group*/<number>/; check dataset.root")
@@ -59,6 +59,8 @@ def read_deeppcb(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImag
     def describe(path: Path, source: str) -> SourceImage:
         if isinstance(error := double.get(path), InputError):
             raise error
+        if not path.stem.endswith(TEST):
+            raise InputError(f"{path}: called neither *{TEST} nor *{TEMPLATE}; rename or remove it")
         stem = path.stem.removesuffix(TEST)
         annotation = path.parent.with_name(path.parent.name + BOXES) / f"{stem}.txt"
         if not annotation.is_file() and options.unannotated == "error":

@@ -101,9 +101,16 @@ def test_missing_files_are_named_and_parameters_let_them_pass(tmp_path):
     assert [image.template is None for image in images] == [True, False]
 
 
+def test_a_picture_that_is_neither_image_nor_template_is_refused(tmp_path):
+    write_pixels(write_pair(tmp_path, "group1", "1").with_name("1.png"), np.zeros((40, 60), np.uint8))
+    with pytest.raises(InputError, match=r"group1/1/1\.png: called neither \*_test nor \*_temp; rename or remove it"):
+        read(read_deeppcb, tmp_path)
+
+
 def test_another_layout_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no folders group\*/<number>/"):
         read(read_deeppcb, tmp_path)
-    write_pair(tmp_path, "group1", "1").unlink()
+    path = write_pair(tmp_path, "group1", "1")
+    path.unlink()
     with pytest.raises(InputError, match=r"no images \*_test\.jpg"):
         read(read_deeppcb, tmp_path)

@@ -51,7 +51,7 @@ def test_without_test_tiles_shares_are_not_defined():
 
 def test_looks_by_hand():
     rng = np.random.default_rng(0)
-    a, b, c, d, e = rng.normal(100, 20, (5, 10, 10)).astype(np.float32)
+    a, b, c, d = rng.normal(100, 20, (4, 10, 10)).astype(np.float32)
     quarter = np.rot90(b)
     index = pd.DataFrame({"source": ["1", "1", "2", "3", "3", "4"]})
     assigned = np.array(["train", "train", "test", "test", "test", "unused"])
