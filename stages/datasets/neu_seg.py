@@ -22,15 +22,18 @@ from stages.datasets.tree import child_folders, files_below, find_layout, only, 
 from stages.runtime.errors import InputError
 
 LOOKED_FOR = "folders images/ and annotations/, with training/ and test/ in both"
+QUARTERS = 4
 KINDS = ("inclusion", "patches", "scratches")  # of the values 1, 2, 3 of a mask
 
 
 def read_neu_seg(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImage]:
     """Read NEU-Seg: kinds by the values of the masks, training and test as the publisher's parts.
 
-    Groups are original photographs: most of them are there four times, turned by 0, 90, 180 and 270 degrees, under
-    unrelated names and across training and test. Images that look the same after a turn or reflection (see
-    `stages.datasets.lookalikes`) are one group, named after the first of them: 1,131 of 4,470 published images.
+    Groups are original photographs. Most of them are there four times, turned by 0, 90, 180 and 270 degrees, under
+    unrelated names and across training and test; and into 85 a scratch or another defect was pasted, so that half of
+    the picture is another one's. So images are one group, named after the first of them, when quarters of them (halves
+    of both sides) look the same after a turn or reflection, see `stages.datasets.lookalikes`: 1,047 photographs of
+    4,470 published images; whole images alone would tell 1,132.
 
     Raises:
         InputError: the layout is missing, it has no images, or one cannot be read or has no mask.
@@ -67,20 +70,31 @@ def _is_neu_seg(folder: Path) -> bool:
     return bool(child_folders(folder, {"images"}) and child_folders(folder, {"annotations"}))
 
 
+def _quarters(pixels: np.ndarray) -> list[np.ndarray]:
+    """Return the signatures of the four quarters of a picture, which turns and reflections map on one another."""
+    height, width = (max(side // 2, 1) for side in pixels.shape[:2])
+    return [
+        signature(np.ascontiguousarray(part))
+        for rows in (pixels[:height], pixels[-height:])
+        for part in (rows[:, :width], rows[:, -width:])
+    ]
+
+
 def _photographs(paths: list[Path], folder: Path, options: Dataset) -> dict[Path, str | InputError]:
     """Return for each image the first one (by path) that shows the same photograph, or why it cannot be read."""
     groups: dict[Path, str | InputError] = {}
     read, signatures = [], []
     for path in sorted(paths, key=Path.as_posix):
         try:
-            signatures.append(signature(read_image(path, options.bit_depth)))
+            signatures += _quarters(read_image(path, options.bit_depth))
             read.append(path)
         except InputError as error:
             groups[path] = error
     if not read:
         return groups
     alike = find_alike(np.stack(signatures), np.stack(signatures))
-    joins = coo_array((np.ones(len(alike.first)), (alike.first, alike.second)), shape=(len(read), len(read)))
+    ends = (alike.first // QUARTERS, alike.second // QUARTERS)
+    joins = coo_array((np.ones(len(alike.first)), ends), shape=(len(read), len(read)))
     _, photographs = connected_components(joins, directed=False)
     _, first = np.unique(photographs, return_index=True)
     names = [path.relative_to(folder).as_posix() for path in read]

@@ -31,7 +31,7 @@ MIN_CORE_PX = 4  # a smaller place that misalignment does not explain is noise
 SQUARE = np.ones((3, 3), np.uint8)
 
 # (rows, columns) from the largest shift upwards and left, the smallest shift first, so that a tie moves nothing
-_SHIFTS = sorted(
+_SHIFTS: list[tuple[int, int]] = sorted(
     ((y, x) for y in range(2 * SHIFT_PX + 1) for x in range(2 * SHIFT_PX + 1)),
     key=lambda at: ((at[0] - SHIFT_PX) ** 2 + (at[1] - SHIFT_PX) ** 2, *at),
 )
@@ -99,7 +99,7 @@ def two_level_mask(tested: np.ndarray, clean: np.ndarray, boxes: tuple[Box, ...]
         around = np.s_[top : box.y_max + RING_PX, left : box.x_max + RING_PX]
         inside = np.zeros(tested[around].shape, bool)
         inside[box.y_min - top : box.y_max - top, box.x_min - left : box.x_max - left] = True
-        height, width = inside.shape
+        height, width = tested[around].shape[:2]
         reach = padded[top : top + height + 2 * SHIFT_PX, left : left + width + 2 * SHIFT_PX]
         found = _changed(tested[around], _moved(reach, tested[around], ~inside), inside)
         mask[around] |= found

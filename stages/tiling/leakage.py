@@ -93,10 +93,10 @@ def leakage_by_looks(index: pd.DataFrame, looks: Looks, assigned: np.ndarray) ->
         assigned: (n,) train, val, test or unused.
 
     Returns:
-        `alike_tiles`: test tiles that look like a train tile as they are (those with its very pixels among them);
-        `turned_tiles`: the others that look like one when turned by 90, 180 or 270 degrees or mirrored; and each as
-        `<kind>_percent` of all test tiles, NaN without any. `test_images`: source images with test tiles;
-        `alike_images`, `turned_images`: of these, that look like another image with train tiles.
+        `alike_tiles`: test tiles that look like a train tile as they are (with its very pixels or saved again; blank
+        tiles are like nothing); `turned_tiles`: the others that look like one when turned by 90, 180 or 270 degrees or
+        mirrored; each as `<kind>_percent` of all test tiles, too, NaN without any. `test_images`: source images with
+        test tiles; `alike_images`, `turned_images`: of these, that look like another image with train tiles.
     """
     parts = {name: np.flatnonzero(assigned == name) for name in ("train", "test")}
     alike, turned = _count(looks.tiles, parts["test"], parts["train"])

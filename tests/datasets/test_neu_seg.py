@@ -18,12 +18,12 @@ def write(root, name, pixels, values=None):
 
 
 def test_copies_of_a_photograph_are_one_group_across_parts(tmp_path):
-    root, first, second = tmp_path / "wrapped", photograph(0), photograph(1)
+    root, first, second = tmp_path / "wrapped", photograph(0, 200, 200), photograph(1, 200, 200)
     write(root, "test/000001", again(np.rot90(second, 1).copy()))
     write(root, "training/000201", first)
     write(root, "training/000202", again(second))
     write(root, "training/000203", again(first[:, ::-1].copy()))
-    write(root, "test/000002", photograph(2))
+    write(root, "test/000002", photograph(2, 200, 200))
     images = read(read_neu_seg, tmp_path)
     assert [(image.source, image.group, image.official) for image in images] == [
         ("images/test/000001.png", "images/test/000001.png", "test"),
@@ -33,6 +33,17 @@ def test_copies_of_a_photograph_are_one_group_across_parts(tmp_path):
         ("images/training/000203.png", "images/training/000201.png", "train"),
     ]
     assert all(image.boxes is None and image.label is None and image.has_mask for image in images)
+
+
+def test_a_photograph_with_something_pasted_into_one_half_is_still_that_photograph(tmp_path):
+    first, second = photograph(0, 200, 200), photograph(1, 200, 200)
+    pasted = first.copy()
+    pasted[20:160, 120:190] = 255
+    write(tmp_path, "training/1", first)
+    write(tmp_path, "training/2", again(np.rot90(pasted, 3).copy()))
+    write(tmp_path, "training/3", second)
+    groups = [image.group for image in read(read_neu_seg, tmp_path)]
+    assert groups == ["images/training/1.png", "images/training/1.png", "images/training/3.png"]
 
 
 def test_values_of_the_mask_are_kinds_and_a_tile_has_the_one_that_fills_most_of_it(tmp_path):
