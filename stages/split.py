@@ -12,15 +12,17 @@ def split(params: Params) -> str:
     from stages.records.tiles import SPLIT_COLUMNS, open_tiles
     from stages.tiling.leakage import leakage_of_ways
     from stages.tiling.settings import Split
-    from stages.tiling.split_words import split_in_words
+    from stages.tiling.split_words import leaks_in_words, split_in_words
     from stages.tiling.splits import split_tiles
 
     name, rule = params.dataset_name, params.read(Split)
     tiles = open_tiles(tiles_folder(name))
     table = split_tiles(tiles.index, rule, params.task)
     write_table(split_file(name), table, SPLIT_COLUMNS)
-    write_json(SPLIT_METRICS, {name: leakage_of_ways(tiles, table, rule, params.task)})
-    return f"split: {name} {split_in_words(tiles.index, table, rule)}"
+    report = leakage_of_ways(tiles, table, rule, params.task)
+    write_json(SPLIT_METRICS, {name: report})
+    leaks = leaks_in_words(report[rule.by])
+    return f"split: {name} {split_in_words(tiles.index, table, rule)}" + (f"; {leaks}" if leaks else "")
 
 
 if __name__ == "__main__":

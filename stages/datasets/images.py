@@ -94,6 +94,8 @@ class SourceImage:
         drawn_on: what the annotation's coordinates refer to where an EXIF tag turns the picture: the upright picture,
             as viewers show it, or the pixels as stored; None where the format does not say.
         derived: the mask was made by `stages.datasets.templates`: of the upright picture, with values of its own.
+        mask_kinds: kinds of defect that the values 1, 2, ... of the mask file stand for; none where it only says where.
+        template: the same place without defects, another picture file; None where there is none for this image alone.
         official: the part that the publisher put the image in, "train", "val" or "test"; None where there are no parts.
     """
 
@@ -112,6 +114,8 @@ class SourceImage:
     annotation: Path | None = None
     drawn_on: Frame | None = None
     derived: bool = False
+    mask_kinds: tuple[str, ...] = ()
+    template: Path | None = None
 
 
 @dataclass(frozen=True)

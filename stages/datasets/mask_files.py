@@ -14,6 +14,7 @@ that marks most of the picture's border, as an inverted one does (of 4,858 masks
 more than 51% of its border). `dataset.masks` then says how they are to be read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import numpy as np
 import PIL.Image
 
 from stages.datasets.formats import open_header
-from stages.datasets.images import damaged, open_file
+from stages.datasets.images import FileHeader, damaged, open_file
 from stages.datasets.orientation import upright
 from stages.datasets.settings import MaskValues
 from stages.runtime.errors import InputError
@@ -54,12 +55,7 @@ def read_mask(path: Path, masks: MaskValues = "auto") -> MaskFile:
     Raises:
         InputError: the file is missing, truncated or no image, or (auto) its values may mean different things.
     """
-    header = open_file(path, "mask")
-    try:
-        with open_header(header.data) as opened:
-            opened.load()
-    except Exception:  # hostile bytes make it raise nearly anything
-        raise damaged(path, "mask") from None
+    header, opened = _open(path)
     grey, alpha = _channels(opened, path)
     if alpha is None:
         mask, reading = _defect(grey, header.lossy, masks, path)
@@ -77,6 +73,42 @@ def read_mask(path: Path, masks: MaskValues = "auto") -> MaskFile:
     # The opener turns a TIFF itself.
     orientation = 1 if opened.format == "TIFF" else header.orientation
     return MaskFile(upright(mask, orientation), header.orientation, reading)
+
+
+def read_class_numbers(path: Path, kinds: Sequence[str]) -> tuple[np.ndarray, int]:
+    """Return the values of a mask whose values 1, 2, ... stand for kinds of defect, and its EXIF orientation.
+
+    Args:
+        path: an 8-bit grey or palette picture without loss.
+        kinds: what the values from 1 on stand for; 0 is no defect.
+
+    Returns:
+        H W uint8, upright by its own EXIF tag, of values up to the number of kinds.
+
+    Raises:
+        InputError: the file is missing, truncated or no such picture, or has a value that stands for nothing.
+    """
+    header, opened = _open(path)
+    if opened.mode not in ("L", "P") or header.lossy:
+        raise InputError(
+            f"{path}: the mask is no 8-bit picture of class numbers without loss; save it as PNG (dataset.root)"
+        )
+    numbers = np.asarray(opened)
+    if (highest := int(numbers.max())) > len(kinds):
+        known = ", ".join(f"{number} {kind}" for number, kind in enumerate(kinds, 1))
+        raise InputError(f"{path}: the mask has the value {highest}, which stands for nothing ({known}); correct it")
+    orientation = 1 if opened.format == "TIFF" else header.orientation  # the opener turns a TIFF itself
+    return upright(numbers, orientation), header.orientation
+
+
+def _open(path: Path) -> tuple[FileHeader, PIL.Image.Image]:
+    header = open_file(path, "mask")
+    try:
+        with open_header(header.data) as opened:
+            opened.load()
+    except Exception:  # hostile bytes make it raise nearly anything
+        raise damaged(path, "mask") from None
+    return header, opened
 
 
 def read_derived(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

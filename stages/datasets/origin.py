@@ -10,6 +10,7 @@ from stages.datasets.settings import Dataset
 from stages.datasets.sources import find_source
 from stages.datasets.templates import MASKS, derive_masks, find_templates
 from stages.datasets.tree import files_below
+from stages.datasets.two_level import derive_from_pairs
 from stages.datasets.unused import SOURCE_FILE, find_unused, in_words, listed
 from stages.records.hashes import file_sha256
 from stages.runtime.errors import InputError
@@ -47,8 +48,10 @@ def describe_source(
             **describe_files(root),
         }
         templates = find_templates(root, source.templates) if source.templates else None
-        if templates and dataset.derive_masks and not any(image.has_mask for image in images):
-            few = draw_few(images, dataset.images)
+        few = draw_few(images, dataset.images)
+        if dataset.derive_masks and any(image.template for image in few):
+            record["masks"] = derive_from_pairs(few, folder / MASKS, workers, bad, dataset)
+        elif templates and dataset.derive_masks and not any(image.has_mask for image in few):
             record["masks"] = derive_masks(few, templates, folder / MASKS, workers, bad, dataset)
         return record
     except InputError as error:

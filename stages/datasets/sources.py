@@ -8,11 +8,13 @@ from pathlib import Path
 from stages.datasets import voc
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.coco import read_coco
+from stages.datasets.deeppcb import read_deeppcb
 from stages.datasets.elpv import LABELS_FILE, package_folder, read_elpv
 from stages.datasets.images import SourceImage
 from stages.datasets.labelled_folders import read_casting, read_folder, read_without_parts
 from stages.datasets.labelme import read_gid, read_labelme
 from stages.datasets.magnetic_tile import read_magnetic_tile
+from stages.datasets.neu_seg import read_neu_seg
 from stages.datasets.settings import Dataset
 from stages.datasets.yolo import CLASS_FILES, read_yolo
 from stages.records.paths import raw_folder
@@ -63,6 +65,8 @@ SOURCES: dict[str, Source] = {
         "research use, cite Huang et al., Surface defect saliency of magnetic tile (2018)",
         "alex000kim/magnetic-tile-surface-defects",
     ),
+    "neu_seg": Source(read_neu_seg, "research use, Northeastern University (NEU-Seg)"),
+    "deeppcb": Source(read_deeppcb, "MIT (DeepPCB, Tang et al. 2019)"),
     "casting": Source(read_casting, "CC BY-NC-ND 4.0", "ravirajsinh45/real-life-industrial-dataset-of-casting-product"),
     "elpv": Source(read_elpv, "CC BY-NC-SA 4.0", package=package_folder, described_by=frozenset({LABELS_FILE})),
     "mvtec": Source(read_without_parts, "CC BY-NC-SA 4.0 (MVTec AD)"),

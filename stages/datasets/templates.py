@@ -213,6 +213,16 @@ def _without_blur(part: np.ndarray, grey: np.ndarray) -> np.ndarray:
     return cv2.drawContours(np.zeros_like(strong), outlines, -1, 1, cv2.FILLED) > 0
 
 
+def write_mask(image: SourceImage, mask: np.ndarray, unchanged: Iterable[Box], folder: Path) -> None:
+    """Write a derived mask (H W bool) below `folder`; the boxes in `unchanged` become unclear where it is empty."""
+    grey = np.where(mask, DEFECT, 0).astype(np.uint8)
+    for box in unchanged:
+        part = grey[box.y_min : box.y_max, box.x_min : box.x_max]
+        part[part == 0] = UNCLEAR
+    with new_file(folder / mask_name(image)) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", grey)[1].tobytes())
+
+
 def _write_mask(image: SourceImage, seen: Annotated, reference: Reference, folder: Path) -> tuple[int, int]:
     """Write one mask and return the number of boxes with and without a change in them."""
     pixels, boxes = seen.pixels, seen.boxes or ()
@@ -227,12 +237,7 @@ def _write_mask(image: SourceImage, seen: Annotated, reference: Reference, folde
             "levels outside its boxes); remove it or set dataset.derive_masks to false"
         )
     mask, unchanged = change_mask(pixels, reference.pixels, boxes)
-    grey = np.where(mask, DEFECT, 0).astype(np.uint8)
-    for box in unchanged:
-        part = grey[box.y_min : box.y_max, box.x_min : box.x_max]
-        part[part == 0] = UNCLEAR
-    with new_file(folder / mask_name(image)) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", grey)[1].tobytes())
+    write_mask(image, mask, unchanged, folder)
     return len(boxes) - len(unchanged), len(unchanged)
 
 

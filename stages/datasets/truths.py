@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.datasets.images import Box, SourceImage, open_image
-from stages.datasets.mask_files import read_derived, read_mask
+from stages.datasets.mask_files import read_class_numbers, read_derived, read_mask
 from stages.datasets.names import GOOD
 from stages.datasets.orientation import stored_shape, upright, upright_point
 from stages.datasets.rasters import fill
@@ -31,7 +31,7 @@ class Annotated:
         pixels: H W 3 uint8 RGB.
         boxes: as `SourceImage.boxes`, turned with the picture.
         truths: "boxes" and "exact", H W bool, those that the data set has.
-        kinds: kind of defect -> H W bool, where outlines of several kinds are in one image; else empty.
+        kinds: kind of defect -> H W bool, where outlines or mask values tell the kinds in one image; else empty.
         unclear: H W bool: annotated, but nobody knows what there is defect; None where there is no such place.
         notes: what was assumed or changed in reading, in words that are the same for all such images.
     """
@@ -70,8 +70,14 @@ def read_annotated(image: SourceImage, options: Dataset = AUTO) -> Annotated:
             truths[BOXES][box.y_min : box.y_max, box.x_min : box.x_max] = True
     unclear, kinds = None, {}
     if image.mask:
-        truths[EXACT], unclear, reading = _read_mask(image, image.mask, shape, orientation, options)
-        notes += [reading] if reading else []
+        if image.mask_kinds:
+            numbers, own = read_class_numbers(image.mask, image.mask_kinds)
+            numbers = _placed(numbers, own, image, image.mask, shape, orientation, options)
+            truths[EXACT] = numbers > 0
+            kinds = {kind: mask for at, kind in enumerate(image.mask_kinds, 1) if (mask := numbers == at).any()}
+        else:
+            truths[EXACT], unclear, reading = _read_mask(image, image.mask, shape, orientation, options)
+            notes += [reading] if reading else []
     elif image.has_mask:
         kinds = _outlined(image, shape, orientation, options)
         truths[EXACT] = np.zeros(shape, bool)
@@ -93,15 +99,28 @@ def _read_mask(
     mask = read_mask(path, options.masks)
     usual = mask.reading.startswith(("0 and 255", "all 0", "grey"))
     reading = None if usual and options.masks == "auto" else f"with a mask read as: {mask.reading}"
-    if mask.orientation != 1:  # turned by its own tag, as the image by its
-        _check_mask_size(path, mask.pixels, {shape}, orientation)
-        return mask.pixels, None, reading
-    _check_mask_size(path, mask.pixels, {shape, stored_shape(shape, orientation)}, orientation)
-    if not mask.pixels.any():
-        return np.zeros(shape, bool), None, reading
-    found = (mask.pixels.shape[0], mask.pixels.shape[1])
+    return _placed(mask.pixels, mask.orientation, image, path, shape, orientation, options), None, reading
+
+
+def _placed(
+    values: np.ndarray,
+    own_orientation: int,
+    image: SourceImage,
+    path: Path,
+    shape: tuple[int, int],
+    orientation: int,
+    options: Dataset,
+) -> np.ndarray:
+    """Return the values of a mask file, H W bool or numbers, turned with its image where it was not turned itself."""
+    if own_orientation != 1:  # turned by its own tag, as the image by its
+        _check_mask_size(path, values, {shape}, orientation)
+        return values
+    _check_mask_size(path, values, {shape, stored_shape(shape, orientation)}, orientation)
+    if not values.any():
+        return np.zeros(shape, values.dtype)
+    found = (values.shape[0], values.shape[1])
     turn = _turn(replace(image, drawn_on=None), shape, orientation, options, found)
-    return upright(mask.pixels, turn), None, reading
+    return upright(values, turn)
 
 
 def _outlined(image: SourceImage, shape: tuple[int, int], orientation: int, options: Dataset) -> dict[str, np.ndarray]:

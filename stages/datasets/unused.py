@@ -41,7 +41,7 @@ def find_unused(
         InputError: a folder cannot be listed.
     """
     tree = list_files(root)
-    used = {path for image in images for path in (image.path, image.mask, image.annotation)}
+    used = {path for image in images for path in (image.path, image.mask, image.annotation, image.template)}
     left_out = {item["file"] for item in skipped}
     bad_stems = {stem_of(Path(name)) for name in left_out}
     bad_names = tuple(_without_suffix(name) for name in left_out)

@@ -30,6 +30,7 @@ ROWS_AT_A_TIME = 16
 IMAGES, BOXES, EXACT = "images", "boxes", "exact"  # first part of a shard's file name
 TRUTHS = (BOXES, EXACT)
 INDEX_FILE = "index.parquet"
+SIGNATURES_FILE = "signatures.npy"  # (images, 10, 10) of whole source images, in the order of the index
 
 _HEADER_BYTES = 128  # numpy pads headers so that the number of rows can grow in place
 

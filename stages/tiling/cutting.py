@@ -12,10 +12,11 @@ import pandas as pd
 
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage
+from stages.datasets.lookalikes import signature
 from stages.datasets.settings import Dataset
 from stages.datasets.truths import AUTO, read_annotated
 from stages.records.hashes import pixels_sha
-from stages.records.shards import IMAGES, INDEX_FILE, SHARD_TILES, ShardWriter
+from stages.records.shards import IMAGES, INDEX_FILE, SHARD_TILES, SIGNATURES_FILE, ShardWriter
 from stages.records.tables import write_table
 from stages.records.tiles import INDEX_COLUMNS
 from stages.runtime.errors import InputError
@@ -41,12 +42,14 @@ class CutImage:
             copied once, when they are written.
         truths: kind of truth -> (n, px, ceil(px / 8)) uint8, one bit a pixel.
         lines: n lines of the index, without their place in the shards.
+        signature: of the whole image, see `stages.datasets.lookalikes.signature`.
         notes: what was assumed in reading the image and whether its defects got lost, in the same words for all images.
     """
 
     images: list[np.ndarray]
     truths: dict[str, np.ndarray]
     lines: list[dict[str, Any]]
+    signature: np.ndarray
     notes: tuple[str, ...] = ()
 
 
@@ -89,7 +92,8 @@ def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> CutIma
         kind: pack([truth_tile(window.of(truth), tile.px) for window in places], tile.px)
         for kind, truth in truths.items()
     }
-    return CutImage([tile_pixels(window.of(pixels), tile.px) for window in places], packed, lines, tuple(notes))
+    images = [tile_pixels(window.of(pixels), tile.px) for window in places]
+    return CutImage(images, packed, lines, signature(pixels), tuple(notes))
 
 
 def make_tiles(
@@ -101,7 +105,7 @@ def make_tiles(
     bad_files: BadFiles | None = None,
     options: Dataset = AUTO,
 ) -> pd.DataFrame:
-    """Cut all images, in order, into shards and an index.
+    """Cut all images, in order, into shards and an index, and keep the signature of each that has tiles.
 
     What is written does not depend on who computes it.
 
@@ -124,6 +128,7 @@ def make_tiles(
     """
     bad_files = bad_files or BadFiles()
     lines: list[dict[str, Any]] = []
+    signatures: list[np.ndarray] = []
     with ExitStack() as stack:
         writers: dict[str, ShardWriter] = {}
         cuts = map_in_order(partial(_cut_or_error, tile=tile, options=options), images, workers, cluster)
@@ -144,10 +149,12 @@ def make_tiles(
                 raise InputError(f"{image.path}: has {sorted(arrays)} but the images before it have {sorted(writers)}")
             for kind, array in arrays.items():
                 writers[kind].append(array)
+            signatures.append(cut.signature)
             for line in cut.lines:
                 lines.append(line | {"shard": len(lines) // SHARD_TILES, "row": len(lines) % SHARD_TILES})
     if not lines:
         raise InputError("params.yaml: dataset.root: none of its images could be used; see the warnings above")
+    np.save(folder / SIGNATURES_FILE, np.stack(signatures))
     return write_table(folder / INDEX_FILE, pd.DataFrame(lines), INDEX_COLUMNS)
 
 

@@ -1,5 +1,7 @@
 """What the split stage prints: how the tiles were split, and how many of which are where."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -36,6 +38,21 @@ def counts_in_words(index: pd.DataFrame, table: pd.DataFrame) -> str:
     counts = counts.reindex(index=list(SPLITS), columns=["good", "defective"], fill_value=0)
     words = [f"{name} {row['good']} good + {row['defective']} defective" for name, row in counts.iterrows()]
     return ", ".join([*words, f"{unused} unused"] if unused else words)
+
+
+def leaks_in_words(figures: Mapping[str, float]) -> str:
+    """Return e.g. "of 840 test images 809 look like a train image turned or mirrored", or "".
+
+    Args:
+        figures: what `stages.tiling.leakage.leakage_by_looks` returns.
+    """
+    words = []
+    for whole, total in (("image", "test_images"), ("tile", "test")):
+        alike, turned = int(figures[f"alike_{whole}s"]), int(figures[f"turned_{whole}s"])
+        found = [f"{alike} look like a train {whole}"] if alike else []
+        found += [f"{turned} look like a train {whole} turned or mirrored"] if turned else []
+        words += [f"of {int(figures[total])} test {whole}s {', '.join(found)}"] if found else []
+    return "; ".join(words)
 
 
 def duplicates_in_words(index: pd.DataFrame, split: Split) -> str:

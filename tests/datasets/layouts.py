@@ -14,6 +14,7 @@ from tests.datasets.small_sets import (
     write_board,
     write_casting,
     write_magnetic,
+    write_pair,
     write_pixels,
     write_text,
 )
@@ -37,6 +38,17 @@ def neu_det(root: Path) -> None:
 def magnetic_tile(root: Path) -> None:
     write_magnetic(root, "Break", "exp1_num_1", spot(20, 20))
     write_magnetic(root, "Free", "exp1_num_2", np.zeros((20, 20), np.uint8))
+
+
+def neu_seg(root: Path) -> None:
+    for number, part in enumerate(("training", "test"), 1):
+        write_pixels(root / f"images/{part}/{number}.jpg", noise(20, 20, number))
+        write_pixels(root / f"annotations/{part}/{number}.png", spot(20, 20) // 255 * number)
+
+
+def deeppcb(root: Path) -> None:
+    write_pair(root, "group1", "1", "2 2 8 8 3")
+    write_pair(root, "group2", "2")
 
 
 def labelled(root: Path) -> None:
@@ -104,6 +116,8 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "pcb": boards,
     "neu_det": neu_det,
     "magnetic_tile": magnetic_tile,
+    "neu_seg": neu_seg,
+    "deeppcb": deeppcb,
     "casting": lambda root: write_casting(root, per_folder=1),
     "elpv": elpv,
     "mvtec": mvtec,

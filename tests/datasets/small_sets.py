@@ -86,6 +86,21 @@ def write_magnetic(root: Path, class_name: str, stem: str, mask: np.ndarray, see
     return write_pixels(folder / f"{stem}.jpg", noise(*mask.shape, seed))
 
 
+def write_pair(root: Path, group: str, stem: str, *lines: str, height: int = 40, width: int = 60) -> Path:
+    """Write DeepPCB's image, template and boxes file: tracks, and in the image white where the boxes are; return it."""
+    folder = root / group / group.removeprefix("group")
+    clean = np.full((height, width), 255, np.uint8)
+    clean[::20] = clean[1::20] = clean[2::20] = clean[3::20] = clean[4::20] = 0
+    tested = clean.copy()
+    for line in lines:
+        x_min, y_min, x_max, y_max, _ = map(int, line.split())
+        part = tested[y_min + 1 : y_max - 1, x_min + 1 : x_max - 1]
+        part[:] = 255 - part
+    write_pixels(folder / f"{stem}_temp.png", clean)
+    write_text(folder.with_name(f"{folder.name}_not") / f"{stem}.txt", "".join(f"{line}\n" for line in lines))
+    return write_pixels(folder / f"{stem}_test.png", tested)
+
+
 def write_casting(root: Path, per_folder: int = 2, px: int = 24) -> Path:
     """Write train and test with per_folder images of each label."""
     for part in ("train", "test"):

@@ -127,6 +127,8 @@ def image_files(name: str, root: Path) -> list[Path]:
     """Return the images of a data set written here, without masks."""
     inside = {
         "magnetic_tile": "MT_*/Imgs/*.jpg",
+        "neu_seg": "images/*/*",
+        "deeppcb": "group*/*/*_test.*",
         "boards": "images/*/*",
         "pcb": "images/*/*",
         "folder": "[gd]*/*",
@@ -216,7 +218,7 @@ def test_a_link_to_an_image_elsewhere_is_read(tmp_path, name):
 @pytest.mark.parametrize("name", WRITERS)
 def test_all_images_bad_is_an_error_even_when_bad_ones_are_skipped(tmp_path, name):
     WRITERS[name](tmp_path)
-    for pattern in ("*.xml", "*.json", "labels/*.txt", "MT_*/**/*.png"):
+    for pattern in ("*.xml", "*.json", "labels/*.txt", "MT_*/**/*.png", "annotations/*/*.png", "*_not/*.txt"):
         for path in tmp_path.rglob(pattern):
             path.unlink()
     if name in ("casting", "elpv", "folder", "mvtec", "visa"):

@@ -17,6 +17,8 @@ def test_every_data_set_is_there():
         "gid",
         "neu_det",
         "magnetic_tile",
+        "neu_seg",
+        "deeppcb",
         "casting",
         "elpv",
         "mvtec",
@@ -44,7 +46,9 @@ def test_the_root_is_the_users_or_what_was_downloaded(tmp_path):
     assert find_root(Dataset("pcb", None)) == Path("data/raw/pcb")
 
 
-@pytest.mark.parametrize("name", ["gid", "mvtec", "visa", "coco", "yolo", "voc", "labelme", "folder"])
+@pytest.mark.parametrize(
+    "name", ["gid", "neu_seg", "deeppcb", "mvtec", "visa", "coco", "yolo", "voc", "labelme", "folder"]
+)
 def test_ones_own_images_need_a_root(name):
     with pytest.raises(InputError, match=rf"dataset\.root is null; for {name} it has to name a folder"):
         find_root(Dataset(name, None))

@@ -136,6 +136,7 @@ def test_workers_do_not_change_a_byte(tmp_path, monkeypatch):
         *(f"boxes-{shard:04d}.npy" for shard in range(6)),
         *(f"images-{shard:04d}.npy" for shard in range(6)),
         "index.parquet",
+        "signatures.npy",
     ]
     tiles = open_tiles(tmp_path / "3")
     assert tiles.index["shard"].tolist() == [number // 7 for number in range(36)]
