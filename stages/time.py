@@ -30,6 +30,8 @@ def time(params: Params, name: str) -> str:
     model, description = load_classifier(model_folder(name))
     explainers = prepare_explainers(model, description, replace(params.read(Explain), control=False))
     model.to(device)
+    for explainer in explainers:
+        explainer.to(device)
     images = to_images(open_tiles(tiles_folder(params.dataset_name)).images(np.arange(1)), device)
     target = defect_target(model, description, images)
     times = measure_explainers(model, explainers, images, target, params.read(Time))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.explainers.explainer import Explainer
 from stages.models.batches import to_images
-from stages.models.outputs import Target
+from stages.models.outputs import Outputs, Target
 from stages.models.trained import Description
 from stages.models.weights import Classifier
 from stages.records.paths import model_folder
@@ -80,8 +80,9 @@ def _explain_batch(
 ) -> ExplainedBatch:
     target = defect_target(explainers[0].model, description, images)
     heatmaps, logits = {}, {}
+    made: dict[str, Outputs] = {}
     for explainer in explainers:
-        outputs = explainer.heatmaps(images, target)
+        outputs = made[explainer.name] = explainer.heatmaps(images, target, made)
         heatmaps[explainer.name] = _finite(outputs.heatmaps, explainer, description)
         logits[explainer.name] = _finite(outputs.logits, explainer, description)
     return ExplainedBatch(rows, heatmaps, logits[explainers[0].name])

@@ -5,8 +5,10 @@ from dataclasses import make_dataclass
 from typing import Any
 
 from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, occlusion, rollout
+from stages.explainers.guided import refuse_guided
 from stages.explainers.method import Method
 from stages.explainers.settings import ExplainCommon
+from stages.explainers.views import scaled_px
 from stages.runtime.errors import InputError
 
 METHODS: dict[str, Method] = {
@@ -48,7 +50,9 @@ def chosen_methods(parameters: ExplainCommon, family: str) -> dict[str, Method]:
 
 def refuse_methods(parameters: ExplainCommon, families: Collection[str], px: int) -> None:
     """Raise an `InputError` where a method is unknown, fits none of these families, or cannot work on tiles of `px`."""
+    refuse_guided(parameters, px)
     for family in sorted(families):
         for method in chosen_methods(parameters, family).values():
             if method.refuse:
-                method.refuse(parameters, px)
+                for scale in parameters.scales:
+                    method.refuse(parameters, scaled_px(px, scale))

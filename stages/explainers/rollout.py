@@ -48,6 +48,7 @@ def explain(
 METHOD = Method(
     families=("vit",),
     every_setting=True,
+    shares=True,
     call=lambda model, images, target, parameters: explain(
         model,
         images,
