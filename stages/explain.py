@@ -25,7 +25,7 @@ def explain(params: Params, name: str) -> str:
     model, description = load_classifier(model_folder(name))
     explainers = prepare_explainers(model, description, parameters)
     for explainer in explainers:
-        explainer.model.to(device)
+        explainer.to(device)
     dataset = params.dataset_name
     all_tiles = open_tiles(tiles_folder(dataset), split_file(dataset))
     explainers = learn_from(all_tiles, explainers, description, device)

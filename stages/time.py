@@ -30,6 +30,8 @@ def time(params: Params, name: str) -> str:
     model, description = load_classifier(model_folder(name))
     explainers = prepare_explainers(model, description, replace(params.read(Explain), control=False))
     model.to(device)
+    for explainer in explainers:
+        explainer.to(device)
     tiles = open_tiles(tiles_folder(params.dataset_name), split_file(params.dataset_name))
     explainers = learn_from(tiles, explainers, description, device)
     images = to_images(tiles.images(np.arange(1)), device)

@@ -15,7 +15,7 @@ from stages.explain import explain
 from stages.explainers.explainer import prepare_explainers
 from stages.explainers.methods import Explain
 from stages.explainers.run import ROOMS
-from stages.explainers.settings import Methods
+from stages.explainers.settings import Guided, Methods
 from stages.heatmaps.maps import open_maps
 from stages.models.cnn import CamClassifier
 from stages.models.registry import Architecture
@@ -97,6 +97,31 @@ def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Par
     nominal = but(params, explain=replace(params.read(Explain), align=False))
     explain(nominal, "vit")
     assert open_maps(maps_folder("vit")).methods["rollout"].offset_px == 0
+
+
+def test_views_and_refinement_are_written_with_their_cells(params: Params) -> None:
+    pytest.importorskip("kornia")
+    given = replace(params.read(Explain), methods=Methods(("cam", "gradcam"), ("rollout",)))
+    write_model("cnn")
+    explain(but(params, explain=given), "cnn")
+    plain = open_maps(maps_folder("cnn"))
+    small = Guided(cell_px=2, radius_px=4)
+    views = replace(given, flips="all", scales=(1.0, 2.0), refine="guided", guided=small)
+    said = explain(but(params, explain=views), "cnn")
+    assert said.endswith("cam x 1, gradcam x 1, cam_guided x 1, cam_randomised x 1, cam_guided_randomised x 1")
+    maps = open_maps(maps_folder("cnn"))
+    cells = {name: (of.cell_px, of.values.shape[2:]) for name, of in maps.methods.items()}
+    assert cells["cam"] == cells["gradcam"] == cells["cam_randomised"] == (4, (4, 4))
+    assert cells["cam_guided"] == cells["cam_guided_randomised"] == (2, (8, 8))
+    assert maps.primary is maps.methods["cam"]
+    np.testing.assert_array_equal(maps.index["logit"], plain.index["logit"])  # the classifier is what it was
+
+    write_model("vit")
+    explain(but(params, explain=views), "vit")
+    of_vit = open_maps(maps_folder("vit")).methods
+    assert {name: len(of.names) for name, of in of_vit.items()} == {
+        "rollout": 12, "rollout_guided": 12, "rollout_randomised": 3, "rollout_guided_randomised": 3,
+    }  # fmt: skip
 
 
 def test_several_classes_keep_their_logits(params: Params) -> None:

@@ -52,5 +52,6 @@ def _explain(model: RolloutClassifier, images: Tensor, target: Target) -> Output
 
 METHOD = Method(
     families=("vit",),
+    shares=True,
     call=lambda model, images, target, _: explain(model, images, target),
 )

@@ -11,6 +11,7 @@ from torch import Tensor
 from stages.explainers.explainer import Explainer
 from stages.explainers.target import defect_target
 from stages.models.batches import to_images
+from stages.models.outputs import Outputs
 from stages.models.trained import Description
 from stages.records.paths import model_folder
 from stages.records.tiles import Tiles
@@ -63,8 +64,9 @@ def _explain_batch(
 ) -> ExplainedBatch:
     target = defect_target(explainers[0].model, description, images)
     heatmaps, logits = {}, {}
+    made: dict[str, Outputs] = {}
     for explainer in explainers:
-        outputs = explainer.heatmaps(images, target)
+        outputs = made[explainer.name] = explainer.heatmaps(images, target, made)
         heatmaps[explainer.name] = _finite(outputs.heatmaps, explainer, description)
         logits[explainer.name] = _finite(outputs.logits, explainer, description)
     return ExplainedBatch(rows, heatmaps, logits[explainers[0].name])

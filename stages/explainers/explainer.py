@@ -1,19 +1,21 @@
 """The explainers of one model: every method that params.yaml names for its family, ready to be called."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from stages.explainers.cells import measure_offset
+from stages.explainers.grids import Grid
+from stages.explainers.guided import refine, refuse_guided
 from stages.explainers.method import Learned, MapSetting, Method
 from stages.explainers.methods import chosen_methods
 from stages.explainers.settings import ExplainCommon
-from stages.models.geometry import refuse_uncovered
+from stages.explainers.views import Views, prepare_views
 from stages.models.outputs import Outputs, Target
 from stages.models.trained import Description, build_described, channels_last
 from stages.models.weights import Classifier
@@ -21,19 +23,40 @@ from stages.records.files import new_file
 from stages.records.tiles import Tiles
 from stages.runtime.seeds import derive_seed
 
+NOTHING: Mapping[str, Outputs] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Explainer:
-    """One method on one model, and where the cells of its maps lie."""
+    """One method on one model, and what it explains of a tile; or the refinement of such a one's maps."""
 
-    name: str  # the method's, of the control with `_randomised` behind it
+    name: str  # the method's, of the refinement with `_guided` behind it, of a control with `_randomised`
     method: Method
-    model: Classifier
     parameters: Any  # `methods.Explain`
-    cell_px: float
-    offset_px: float
+    views: Views
+    refines: str | None = None  # name of the explainer whose maps are refined
     control: bool = False  # it knows no defect, and is there to be beaten
     learned: Learned | None = None  # see `Method.learn`
+
+    @property
+    def model(self) -> Classifier:
+        """The classifier that is explained."""
+        return self.views.model
+
+    @property
+    def cells(self) -> Grid:
+        """Where the cells of its maps lie, in a tile of `cells.px`."""
+        return self.views.grid if self.refines is None else Grid(self.views.px, self.parameters.guided.cell_px)
+
+    @property
+    def cell_px(self) -> float:
+        """Side of a cell in pixels of the tile."""
+        return self.cells.cell_px * (self.views.px / self.cells.px)
+
+    @property
+    def offset_px(self) -> float:
+        """How far right of and below the tile's corner the first cell begins, in pixels of the tile."""
+        return self.cells.left_px * (self.views.px / self.cells.px)
 
     @property
     def settings(self) -> list[dict[str, Any]]:
@@ -54,17 +77,31 @@ class Explainer:
             changed = one_setting(self.parameters, setting) if one_setting else self.parameters
             yield self._named(setting), replace(self, parameters=changed)
 
-    def heatmaps(self, images: Tensor, target: Target) -> Outputs:
+    def heatmaps(self, images: Tensor, target: Target, made: Mapping[str, Outputs] = NOTHING) -> Outputs:
         """Return logits and heatmaps of images (N, 3, px, px) in 0..1.
+
+        Args:
+            target: see `stages.models.outputs.select_score`.
+            made: name of an explainer -> what it made of these images: a refinement starts from it where it is there.
 
         Raises:
             InputError: the maps are not those of a tile of px x px.
         """
         learned = () if self.learned is None else (self.learned,)
-        outputs = self.method.call(self.model, images, target, self.parameters, *learned)
+
+        def explain(model: Classifier, pictures: Tensor, classes: Target) -> Outputs:
+            return self.method.call(model, pictures, classes, self.parameters, *learned)
+
+        if self.refines is None:
+            return self.views.explain(explain, images, target, self.name)
+        outputs = made.get(self.refines) or replace(self, refines=None).heatmaps(images, target)
         assert outputs.heatmaps is not None
-        refuse_uncovered(outputs.heatmaps.shape[2:], self.cell_px, images.shape[-1], self.name)
-        return outputs
+        return Outputs(outputs.logits, refine(outputs.heatmaps, self.views.grid, images, self.parameters.guided))
+
+    def to(self, device: torch.device) -> None:
+        """Move the classifiers of all views."""
+        for model in (self.model, *(scale.model for scale in self.views.scales)):
+            model.to(device)
 
     def _settings(self) -> list[MapSetting]:
         if self.method.settings_of is None:
@@ -80,23 +117,29 @@ def prepare_explainers(model: Classifier, description: Description, parameters: 
 
     One control is the first method on the same architecture with freshly drawn weights, for the first discard ratio
     only (Adebayo et al. 2018, "Sanity checks for saliency maps"): a map that looks the same shows the architecture, not
-    what was learned. Others come with a method (`Method.controls`).
+    what was learned. Others come with a method (`Method.controls`). All are averaged as the method is. Where maps are
+    refined, those of the first method and of its control are, in every setting, and stand beside them: an edge of the
+    tile that the filter brings into a map it brings into the control's as well.
 
     Raises:
-        InputError: a method is unknown or does not fit the model, or its cells cannot be placed as asked for.
+        InputError: a method is unknown or does not fit the model, or its cells cannot be placed as asked for, or the
+            model cannot take a tile at one of the scales.
     """
+    refuse_guided(parameters, description.px)
     methods = chosen_methods(parameters, description.model, description.architecture)
     explainers = [_prepare(name, method, model, description, parameters) for name, method in methods.items()]
+    first = explainers[0]
+    found = [*explainers, *_refined(first, f"{first.name}_guided")]
     if parameters.control:
-        first = explainers[0]
         controls = [(name, own) for method in methods.values() for name, own in method.controls.items()]
         few = replace(parameters, discard=parameters.discard[:1])
         random_model = _with_random_weights(description, parameters.seed)
-        explainers.append(_prepare(f"{first.name}_randomised", first.method, random_model, description, few))
-        explainers += [
+        control = _prepare(f"{first.name}_randomised", first.method, random_model, description, few)
+        found += [control, *_refined(control, f"{first.name}_guided_randomised")]
+        found += [
             replace(_prepare(name, method, model, description, parameters), control=True) for name, method in controls
         ]
-    return explainers
+    return found
 
 
 def learn_from(
@@ -126,7 +169,7 @@ def learn_from(
 def save_learned(folder: Path, explainers: Sequence[Explainer]) -> None:
     """Write what each method learned to `<method>.safetensors`; what a control shares with its method only there."""
     for explainer in explainers:
-        if explainer.learned is not None and not explainer.control:
+        if explainer.learned is not None and not explainer.control and explainer.refines is None:
             tensors = {name: tensor.cpu().contiguous() for name, tensor in explainer.learned.tensors().items()}
             with new_file(folder / f"{explainer.name}.safetensors") as temporary:
                 temporary.write_bytes(save(tensors))  # as bytes: safetensors hides the system's error
@@ -135,9 +178,13 @@ def save_learned(folder: Path, explainers: Sequence[Explainer]) -> None:
 def _prepare(
     name: str, method: Method, model: Classifier, description: Description, parameters: ExplainCommon
 ) -> Explainer:
-    cells = method.cells(model, parameters)
-    offset = measure_offset(cells, description) if parameters.align else 0.0
-    return Explainer(name, method, model, parameters, cells.width_px, offset)
+    views = prepare_views(model, description, parameters, method.cells, method.shares)
+    return Explainer(name, method, parameters, views)
+
+
+def _refined(explainer: Explainer, name: str) -> list[Explainer]:
+    """Return the refinement of an explainer's maps, none where `explain.refine` asks for none."""
+    return [] if explainer.parameters.refine == "none" else [replace(explainer, name=name, refines=explainer.name)]
 
 
 def _with_random_weights(description: Description, seed: int) -> Classifier:

@@ -125,6 +125,7 @@ METHOD = Method(
     families=("cnn", "vit"),
     settings=GradCam,
     cells=_cells,
+    shares=True,
     call=lambda model, images, target, parameters: explain(
         model, images, target, parameters.gradcam.relu, parameters.gradcam.stride
     ),

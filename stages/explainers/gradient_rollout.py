@@ -57,5 +57,6 @@ def _explain(model: RolloutClassifier, normalise: str, images: Tensor, target: T
 
 METHOD = Method(
     families=("vit",),
+    shares=True,
     call=lambda model, images, target, parameters: explain(model, images, target, parameters.normalise),
 )

@@ -210,4 +210,4 @@ def _divide(numerator: Tensor, denominator: Tensor) -> Tensor:
     return quotient.mul_(torch.ne(denominator, 0, out=safe))
 
 
-METHOD = Method(families=("vit",), call=lambda model, images, target, _: explain(model, images, target))
+METHOD = Method(families=("vit",), shares=True, call=lambda model, images, target, _: explain(model, images, target))

@@ -42,6 +42,7 @@ class Method:
     varies: str = "discard"  # what distinguishes the maps of one fusion, in one word
     settings: type | None = None  # dataclass of what stands in explain.<name of the method>; None: nothing does
     refuse: Callable[[Any, int], None] | None = None  # (parameters, px): InputError where they do not fit tiles of px
+    shares: bool = False  # the cells of a map share a whole, which smaller cells divide; else each stands for itself
     cells: Callable[[Classifier, Any], Cells] = feature_cells  # (model, parameters) -> what the cells of its maps are
     timed_at_most: Time | None = None  # for methods that take a second or more
     learn: Callable[..., Learned] | None = None  # (model, description, tiles, parameters, device) -> what `call` takes

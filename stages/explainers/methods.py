@@ -5,8 +5,10 @@ from dataclasses import make_dataclass
 from typing import Any
 
 from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, novelty, occlusion, rollout
+from stages.explainers.guided import refuse_guided
 from stages.explainers.method import Method
 from stages.explainers.settings import ExplainCommon
+from stages.explainers.views import scaled_px
 from stages.models.registry import Architecture
 from stages.runtime.errors import InputError
 
@@ -64,7 +66,9 @@ def refuse_methods(parameters: ExplainCommon, architectures: Mapping[str, Archit
         architectures: of every model, by its name.
         px: side of the tiles.
     """
+    refuse_guided(parameters, px)
     for model, architecture in architectures.items():
         for method in chosen_methods(parameters, model, architecture).values():
             if method.refuse:
-                method.refuse(parameters, px)
+                for scale in parameters.scales:
+                    method.refuse(parameters, scaled_px(px, scale))

@@ -100,6 +100,11 @@ def _refuse(parameters: Any, _: int) -> None:
             "params.yaml: explain.align is true, but novelty adds maps of several strides, whose cells padding moves "
             "differently; set it to false, or leave novelty out of explain.methods"
         )
+    if parameters.scales != (1.0,):
+        raise InputError(
+            f"params.yaml: explain.scales is {list(parameters.scales)}, but novelty compares features with those of "
+            "good tiles at scale 1; set it to [1.0], or leave novelty out of explain.methods"
+        )
 
 
 def _cells(model: Classifier, _: Any) -> Cells:

@@ -176,5 +176,6 @@ METHOD = Method(
     refuse=lambda parameters, px: refuse_window(parameters.occlusion.window_px, parameters.occlusion.stride_px, px),
     cells=lambda _, parameters: Cells(parameters.occlusion.stride_px),
     timed_at_most=Time(warmup=1, repeats=5),
+    shares=True,
     call=lambda model, images, target, parameters: explain(model, images, target, **vars(parameters.occlusion)),
 )

@@ -55,6 +55,7 @@ METHOD = Method(
         for setting in settings_grid(parameters.fusion, parameters.discard)
     ],
     one_setting=lambda parameters, setting: replace(parameters, fusion=(setting.fusion,), discard=(setting.discard,)),
+    shares=True,
     call=lambda model, images, target, parameters: explain(
         model,
         images,

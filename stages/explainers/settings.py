@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from stages.runtime.convert import DISTINCT, at_least, between
+from stages.runtime.convert import DISTINCT, above, at_least, between
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,15 @@ class Methods:
 
     cnn: Annotated[tuple[str, ...], DISTINCT]
     vit: Annotated[tuple[str, ...], DISTINCT]
+
+
+@dataclass(frozen=True)
+class Guided:
+    """The guided filter of `explain.refine: guided`, see `stages.explainers.guided`."""
+
+    cell_px: Annotated[int, at_least(1)] = 4
+    radius_px: Annotated[int, at_least(1)] = 8
+    eps: Annotated[float, above(0)] = 1e-3
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,10 @@ class ExplainCommon:
     discard: Annotated[tuple[Annotated[float, between(0, 1)], ...], DISTINCT]
     normalise: Literal["rows", "published"]
     align: bool = False
+    flips: Literal["none", "horizontal", "all"] = "none"
+    scales: Annotated[tuple[Annotated[float, above(0)], ...], DISTINCT] = (1.0,)
+    refine: Literal["none", "guided"] = "none"
+    guided: Guided = Guided()
 
 
 @dataclass(frozen=True)
