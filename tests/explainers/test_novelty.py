@@ -206,9 +206,12 @@ def test_without_good_tiles_it_says_to_leave_novelty_out(split: str, given: Any)
         novelty_of("cnn", given)
 
 
-def test_aligned_cells_are_refused(given: Any) -> None:
+def test_aligned_cells_and_other_scales_are_refused(given: Any) -> None:
+    cnn = {"cnn": ARCHITECTURES["cnn"]}
     with pytest.raises(InputError, match=r"explain.align is true, but novelty adds maps of several strides"):
-        refuse_methods(replace(given, align=True), {"cnn"}, PX)
+        refuse_methods(replace(given, align=True), cnn, PX)
+    with pytest.raises(InputError, match=r"explain.scales is \[1.0, 2.0\], but novelty compares"):
+        refuse_methods(replace(given, scales=(1.0, 2.0)), cnn, PX)
 
 
 def test_pretrained_features_of_a_model_from_scratch_are_refused(given: Any) -> None:

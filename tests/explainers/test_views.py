@@ -24,7 +24,13 @@ from tests.models.tiny import tiny_model
 CNN = Architecture("cnn", "test_efficientnet", 16)
 VIT = Architecture("vit", "test_vit", None)
 HYBRID = Architecture("vit", "test_vit", 4, "test_efficientnet", 1)
-ALL_OF = {family: tuple(name for name, of in METHODS.items() if family in of.families) for family in ("cnn", "vit")}
+
+
+def methods_of(architecture: Architecture) -> tuple[str, ...]:
+    """Every method that needs no good tiles beside the explained one."""
+    family = architecture.family
+    fitting = {name: of for name, of in METHODS.items() if family in of.families and not of.why_not(architecture)}
+    return tuple(name for name, of in fitting.items() if of.learn is None)
 
 
 def explainers(architecture: Architecture, px: int, classes: int = 2, **changed: Any) -> dict[str, Explainer]:
@@ -33,7 +39,8 @@ def explainers(architecture: Architecture, px: int, classes: int = 2, **changed:
     model = channels_last(build_classifier(architecture, px, neurons=1 if classes == 2 else classes)).eval()
     description = Description("net", architecture, px, "binary" if classes == 2 else "multiclass", names, SCRATCH)
     real = read_params().read(Explain)
-    given = {"methods": Methods(ALL_OF["cnn"], ALL_OF["vit"]), "control": False} | changed
+    names_of = methods_of(architecture)
+    given = {"methods": Methods(names_of, names_of), "control": False} | changed
     prepared = prepare_explainers(model, description, replace(real, **given))
     return {explainer.name: explainer for explainer in prepared}
 
@@ -209,6 +216,9 @@ def test_scales_that_a_model_cannot_take(
 
 def test_windows_larger_than_a_smaller_tile_are_refused_before_training() -> None:
     parameters = replace(read_params().read(Explain), methods=Methods(("occlusion",), ("rollout",)))
-    refuse_methods(parameters, ["cnn"], 28)
+    net = {"net": Architecture("cnn", "test_efficientnet", 16)}
+    refuse_methods(parameters, net, 28)
     with pytest.raises(InputError, match=r"occlusion.window_px is 16; .* at most the tile's 14 pixels"):
-        refuse_methods(replace(parameters, scales=(1.0, 0.5)), ["cnn"], 28)
+        refuse_methods(
+            replace(parameters, scales=(1.0, 0.5)), {"net": Architecture("cnn", "test_efficientnet", 16)}, 28
+        )
