@@ -24,6 +24,7 @@ ROOMS = {  # room -> rooms that it may import besides itself
     "faithfulness": BASE | {"metrics", "models", "explainers", "heatmaps", "scores"},
     "ranking": BASE | {"metrics", "scores"},
     "figures": BASE,
+    "exports": BASE | {"classification", "explainers", "metrics", "models", "scores"},
 }
 ROOMS["tools"] = set(ROOMS)
 MAX_LINES = 300
