@@ -75,7 +75,10 @@ def append(file: Path, text: str = "\n") -> None:
         ("stages/faithfulness/settings.py", of_models("perturb") | LAST),
         ("stages/ranking/average_ranks.py", LAST),
         ("stages/heatmaps/maps.py", of_models("explain", *AFTER_EXPLAIN) | AFTER_SCORE),
-        ("stages/training/search.py", of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | AFTER_SCORE),
+        (
+            "stages/training/search.py",
+            of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | AFTER_SCORE,
+        ),
         ("stages/exports/graph.py", {"export"}),
     ],
 )

@@ -55,18 +55,25 @@ def without_outputs(model: Any, names: Collection[str]) -> Any:
     found.CopyFrom(model)
     graph = found.graph
     kept = [output for output in graph.output if output.name not in names]
-    needed = {output.name for output in kept}
-    nodes = []
-    for node in reversed(graph.node):  # in the order of computation, so that whoever needs a value comes later
-        if needed & set(node.output):
-            needed |= set(node.input)
-            nodes.append(node)
-    used = [weight for weight in graph.initializer if weight.name in needed]
-    for field, values in (("output", kept), ("node", nodes[::-1]), ("initializer", used)):
+    nodes = needed_nodes(found, [output.name for output in kept])
+    chosen = [node for node in graph.node if node.name in nodes]
+    read = {name for node in chosen for name in node.input}
+    used = [weight for weight in graph.initializer if weight.name in read]
+    for field, values in (("output", kept), ("node", chosen), ("initializer", used)):
         copies = [type(value).FromString(value.SerializeToString()) for value in values]
         graph.ClearField(field)
         getattr(graph, field).extend(copies)
     return found
+
+
+def needed_nodes(model: Any, outputs: Collection[str]) -> set[str]:
+    """Return the names of the nodes that some outputs of an ONNX model are computed by."""
+    needed, names = set(outputs), set()
+    for node in reversed(model.graph.node):  # nodes stand in the order of computation
+        if needed & set(filter(None, node.output)):
+            needed |= set(node.input)
+            names.add(node.name)
+    return names
 
 
 def serialised(model: Any) -> bytes:

@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from stages.exports.graph import INPUT
+from stages.exports.onnx_file import needed_nodes
 from stages.exports.settings import Precision
 
 Batches = list[NDArray[np.uint8]]
@@ -41,11 +42,10 @@ def to_float16(model: Any, batches: Batches) -> Any:
     """
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    kept = [node.name for node in model.graph.node if node.name in _shown(model)]
     return convert_float_to_float16(
         onnx.shape_inference.infer_shapes(model),
         keep_io_types=True,
-        node_block_list=kept,
+        node_block_list=_shown(model),
         op_block_list=[*DEFAULT_OP_BLOCK_LIST, "Softmax", "Cast"],
     )
 
@@ -91,10 +91,11 @@ PRECISIONS: dict[Precision, Convert] = {"float32": unchanged, "float16": to_floa
 
 
 def _shown(model: Any) -> list[str]:
-    """Return the names of the nodes that read the weights of the last layer, and of all after it or after attention."""
-    after, names = {HEAD}, []
+    """Return the names of the nodes that stay in float32: the last layer, all after it, what the map alone needs."""
+    after, names = {HEAD}, set()
     for node in model.graph.node:
-        if after & set(node.input) or node.op_type in ("TopK", "ReduceMax", "ReduceMin"):
+        if after & set(node.input):
             after |= set(node.output)
-            names.append(node.name)
-    return names
+            names.add(node.name)
+    of_map, of_logits = (needed_nodes(model, [output]) for output in ("heatmap", "logits"))
+    return [node.name for node in model.graph.node if node.name in names | (of_map - of_logits)]
