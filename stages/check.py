@@ -7,6 +7,7 @@ All stages come after it, but for its result none runs again: it is the same for
 from stages.boards.settings import Boards
 from stages.datasets.settings import Dataset
 from stages.explainers.settings import Time
+from stages.exports.settings import Export, refuse_unknown_models
 from stages.faithfulness.settings import Perturb
 from stages.figures.settings import Draw
 from stages.models.settings import Head
@@ -19,7 +20,7 @@ from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
-SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Runtime)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Export, Runtime)
 OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
 
 
@@ -48,6 +49,7 @@ def refuse_wrong(params: Params) -> None:
     for name in params.models:
         read_training(params, name, dict.fromkeys(tuned_keys(params, name), 1))  # 1 fits wherever `tuned` can stand
         architectures[name] = find_architecture(name, read_model(params, name))
+    refuse_unknown_models(params.read(Export), params.models)
     refuse_methods(params.read(Explain), architectures, params.read(Tile).px)
 
 

@@ -31,7 +31,8 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
 AFTER_EXPLAIN = ("score", "draw", "perturb")
 AFTER_ADOPT = ("train", "explain", *AFTER_EXPLAIN, "time")
 LAST = {"rank", "report"}
-AFTER_SPLIT = of_models("tune", "adopt", *AFTER_ADOPT) | LAST
+AFTER_SCORE = LAST | {"export"}
+AFTER_SPLIT = of_models("tune", "adopt", *AFTER_ADOPT) | AFTER_SCORE
 AFTER_TUNE = AFTER_SPLIT - of_models("tune")
 ALL_AFTER_SPLIT = AFTER_SPLIT | {"describe"}
 
@@ -133,20 +134,21 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
-        ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN, "time") | LAST),
-        ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | LAST),
+        ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN, "time") | AFTER_SCORE),
+        ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | AFTER_SCORE),
         ("draw.gallery_tiles", 3, of_models("draw") | {"report"}),
         ("perturb.steps", 3, of_models("perturb") | LAST),
         ("rank.truth", "exact", LAST),
         ("rank.cluster", "image", of_models("perturb") | LAST),
+        ("export.precision", "int8", {"export"}),
         ("time.repeats", 3, of_models("time") | LAST),  # latency is half of the Pareto front
         ("runtime.workers", 1, of_models("time") | LAST),
         ("model.lr", 0.01, AFTER_TUNE),
         ("model.lr", "tuned", AFTER_TUNE),  # what was found is there: no search
         ("model.ema_decay", 0.5, AFTER_SPLIT),
-        ("family.vit.lr", 0.01, of_models("tune", "adopt", *AFTER_ADOPT, models={VIT}) | LAST),
-        (f"models.{CNN}.lr", 0.01, of_models("tune", "adopt", *AFTER_ADOPT, models={CNN}) | LAST),
-        ("tune.lr.vit", [1e-5, 1e-3], of_models("tune", "adopt", *AFTER_ADOPT, models={VIT}) | LAST),
+        ("family.vit.lr", 0.01, of_models("tune", "adopt", *AFTER_ADOPT, models={VIT}) | AFTER_SCORE),
+        (f"models.{CNN}.lr", 0.01, of_models("tune", "adopt", *AFTER_ADOPT, models={CNN}) | AFTER_SCORE),
+        ("tune.lr.vit", [1e-5, 1e-3], of_models("tune", "adopt", *AFTER_ADOPT, models={VIT}) | AFTER_SCORE),
         ("tune.storage", "postgresql:///search", set()),
         ("split.seed", 1, {"split"} | ALL_AFTER_SPLIT),
         ("tile.defect_threshold", 0.02, {"tile", "split"} | ALL_AFTER_SPLIT),

@@ -16,6 +16,7 @@ from tests.pipeline import CNN, VIT, Copy, small_copy
 
 AFTER_EXPLAIN = ("score", "draw", "perturb")
 LAST = {"rank", "report"}
+AFTER_SCORE = LAST | {"export"}
 
 
 def of_models(*verbs: str) -> set[str]:
@@ -68,13 +69,17 @@ def append(file: Path, text: str = "\n") -> None:
         ("stages/figures/gallery.py", of_models("draw") | {"describe", "report"}),  # a colour
         ("stages/figures/report/viewer.js", of_models("draw") | {"describe", "report"}),
         (".dvc/plots/ranking.json", {"report"}),
-        ("stages/explainers/cam.py", of_models("explain", "time", *AFTER_EXPLAIN) | LAST),
-        ("stages/scoring/choice.py", of_models("score", "draw", "perturb") | LAST),
-        ("stages/metrics/table.py", of_models(*AFTER_EXPLAIN) | LAST),
+        ("stages/explainers/cam.py", of_models("explain", "time", *AFTER_EXPLAIN) | AFTER_SCORE),
+        ("stages/scoring/choice.py", of_models("score", "draw", "perturb") | AFTER_SCORE),
+        ("stages/metrics/table.py", of_models(*AFTER_EXPLAIN) | AFTER_SCORE),
         ("stages/faithfulness/settings.py", of_models("perturb") | LAST),
         ("stages/ranking/average_ranks.py", LAST),
-        ("stages/heatmaps/maps.py", of_models("explain", *AFTER_EXPLAIN) | LAST),
-        ("stages/training/search.py", of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | LAST),
+        ("stages/heatmaps/maps.py", of_models("explain", *AFTER_EXPLAIN) | AFTER_SCORE),
+        (
+            "stages/training/search.py",
+            of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | AFTER_SCORE,
+        ),
+        ("stages/exports/graph.py", {"export"}),
     ],
 )
 def test_a_file_reruns_what_runs_or_reads_it_and_nothing_else(copy: Copy, file: str, stages: set[str]) -> None:
@@ -85,8 +90,8 @@ def test_a_file_reruns_what_runs_or_reads_it_and_nothing_else(copy: Copy, file: 
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("rest", LAST),  # scores tile by tile
-        ("rows.json", {f"draw@{CNN}", f"perturb@{CNN}"} | LAST),  # which settings were chosen
+        ("rest", AFTER_SCORE),  # scores tile by tile
+        ("rows.json", {f"draw@{CNN}", f"perturb@{CNN}"} | AFTER_SCORE),  # which settings were chosen
     ],
 )
 def test_other_scores_rerun_what_reads_them_and_nothing_else(copy: Copy, file: str, stages: set[str]) -> None:

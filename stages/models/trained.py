@@ -49,14 +49,24 @@ def save_classifier(folder: Path, model: Classifier, description: Description) -
         write_json(temporary / "model.json", asdict(description), exact=True)
 
 
+def read_description(folder: Path) -> Description:
+    """Return what model.json in a folder says.
+
+    Raises:
+        InputError: the file is missing, broken or of another version.
+    """
+    file = folder / "model.json"
+    description: Description = build_record(Description, read_json(file), file, AGAIN)
+    return description
+
+
 def load_classifier(folder: Path) -> tuple[Classifier, Description]:
     """Return a trained model in evaluation mode and its description.
 
     Raises:
         InputError: a file is missing, broken or of another model or version.
     """
-    file = folder / "model.json"
-    description: Description = build_record(Description, read_json(file), file, AGAIN)
+    description = read_description(folder)
     try:
         model = build_described(description)
         model.load_state_dict(load_file(folder / "model.safetensors"))
