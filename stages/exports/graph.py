@@ -137,8 +137,8 @@ def why_not_exportable(
     own = [method for family, method in GRAPHS if family == architecture.family]
     if explanation.method not in own:
         return (
-            f"params.yaml: {name} is explained by {explanation.method!r}, which an exported graph cannot hold; "
-            f"put {' or '.join(own)} first in explain.methods.{architecture.family}, or leave {name} out of export.models"
+            f"params.yaml: {name} is explained by {explanation.method!r}, which an exported graph cannot hold; put "
+            f"{' or '.join(own)} first in explain.methods.{architecture.family}, or leave {name} out of export.models"
         )
     if explanation.method == "rollout" and explanation.fusion not in FUSIONS:
         return (
@@ -147,8 +147,8 @@ def why_not_exportable(
         )
     if explanation.method == "rollout" and architecture.head.reads == "patch_tokens":
         return (
-            f"params.yaml: {name} reads its patch tokens, from which an exported graph cannot roll out; put cam first in "
-            f"explain.methods.vit, or leave {name} out of export.models"
+            f"params.yaml: {name} reads its patch tokens, from which an exported graph cannot roll out; put cam first "
+            f"in explain.methods.vit, or leave {name} out of export.models"
         )
     if parameters.flips != "none" or parameters.scales != (1.0,):
         return (

@@ -27,7 +27,7 @@ def test_best_is_one_that_a_graph_can_hold_and_others_are_refused_by_name() -> N
     why_not = {"a": None, "b": "b cannot", "c": None}
     assert chosen_models(Export("best"), ["a", "b", "c"], TRAINED, why_not) == ("c",)
     assert chosen_models(Export("best"), ["b"], TRAINED, why_not) == ()
-    with pytest.raises(InputError, match="^b cannot$"):
+    with pytest.raises(InputError, match=r"^b cannot$"):
         chosen_models(Export("all"), ["a", "b", "c"], TRAINED, why_not)
 
 
