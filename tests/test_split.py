@@ -78,7 +78,10 @@ def test_the_leakage_of_every_way_is_reported(params):
     # the twelve test tiles are two whole boards; at random nearly every board has a tile in train
     assert report["group"] == {
         "test": 12,
-        **{f"{kind}_tiles": 0 for kind in ("source", "group", "pixels")},
-        **{f"{kind}_percent": 0 for kind in ("source", "group", "pixels")},
+        **{f"{kind}_tiles": 0 for kind in ("source", "group", "pixels", "alike", "turned")},
+        **{f"{kind}_percent": 0 for kind in ("source", "group", "pixels", "alike", "turned")},
+        "test_images": 2,
+        "alike_images": 0,
+        "turned_images": 0,
     }
     assert report["tile"]["source_tiles"] == report["tile"]["group_tiles"] == report["tile"]["test"] == 12
