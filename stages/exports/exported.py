@@ -87,9 +87,17 @@ def _computed(run: Run, tiles: Tiles, batch: int) -> Iterator[tuple[dict[str, ND
 def _heatmap(source: Source, grid: tuple[int, ...]) -> Heatmap:
     explanation, explainer = source.explanation, source.explainer
     normalise = explainer.parameters.normalise if explanation.method == "rollout" else None
-    place = explainer.cell_px, explainer.offset_px
+    rows, columns = map(int, grid)
     return Heatmap(
-        explanation.method, source.name, explanation.fusion, explanation.discard, normalise, *map(int, grid), *place
+        method=explanation.method,
+        name=source.name,
+        fusion=explanation.fusion,
+        discard=explanation.discard,
+        normalise=normalise,
+        rows=rows,
+        columns=columns,
+        cell_px=explainer.cell_px,
+        offset_px=explainer.offset_px,
     )
 
 

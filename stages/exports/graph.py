@@ -28,6 +28,7 @@ class _TileGraph(nn.Module):
 
     def __init__(self, model: Classifier, description: Description) -> None:
         super().__init__()
+        self.not_good: Tensor  # (K,) 0, and minus infinity for good
         self.model: Any = model
         self.temperature = description.temperature or 1.0
         good = [-torch.inf if name == "good" else 0.0 for name in description.classes]

@@ -92,5 +92,5 @@ def statistics(values: Floats) -> Statistics:
     return Statistics(_rounded(values.mean(dtype=np.float64)), _rounded(values.std(dtype=np.float64)), quantiles)
 
 
-def _rounded(value: float) -> float:
+def _rounded(value: float | np.floating) -> float:
     return float(f"{float(value):.{DIGITS}g}")
