@@ -11,7 +11,7 @@ from stages.exports.conversion import conversion_effects
 from stages.exports.graph import ATTENTION, OUTPUTS, build_graph
 from stages.exports.metadata import FORMAT_VERSION, Heatmap, Metadata, metadata_text
 from stages.exports.onnx_file import Run, open_graph, serialised, to_onnx, without_outputs
-from stages.exports.origin import commit, versions
+from stages.exports.origin import versions
 from stages.exports.parity import compare, refuse_different
 from stages.exports.precision import convert
 from stages.exports.reference import picture_statistics, reference_of
@@ -87,14 +87,15 @@ def _computed(run: Run, tiles: Tiles, batch: int) -> Iterator[tuple[dict[str, ND
 def _heatmap(source: Source, grid: tuple[int, ...]) -> Heatmap:
     explanation, explainer = source.explanation, source.explainer
     normalise = explainer.parameters.normalise if explanation.method == "rollout" else None
+    rows, columns = map(int, grid)
     return Heatmap(
         method=explanation.method,
         name=source.name,
         fusion=explanation.fusion,
         discard=explanation.discard,
         normalise=normalise,
-        rows=int(grid[0]),
-        columns=int(grid[1]),
+        rows=rows,
+        columns=columns,
         cell_px=explainer.cell_px,
         offset_px=explainer.offset_px,
     )
@@ -119,5 +120,5 @@ def _metadata(
         precision=export.precision,
         reference=reference_of(outputs, pictures, description.classes, source.thresholds),
         versions=versions(),
-        commit=commit(),
+        weights_sha256=source.weights_sha256,
     )

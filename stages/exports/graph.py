@@ -27,7 +27,7 @@ ATTENTION = "attention"
 class _TileGraph(nn.Module):
     """Tiles (N, px, px, 3) uint8 RGB -> `OUTPUTS`."""
 
-    not_good: Tensor
+    not_good: Tensor  # (K,) 0, and minus infinity for good
 
     def __init__(self, model: Classifier, description: Description) -> None:
         super().__init__()

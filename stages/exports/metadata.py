@@ -91,7 +91,7 @@ class Metadata:
     precision: str  # float32 | float16 | int8
     reference: Reference
     versions: dict[str, str]  # of what exported it: python, torch, timm, onnx, onnxruntime
-    commit: str | None  # of the repository when it was exported, "-dirty" where code or parameters were changed since
+    weights_sha256: str  # of data/models/<model>/model.safetensors, which the file was made from
 
 
 def metadata_text(metadata: Metadata) -> str:

@@ -4,8 +4,10 @@ What goes in and comes out stays the same. The last layer, whose map is shown, a
 float32: they are a few operations, and a map of 256 steps would be one of steps, not of places.
 """
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ def to_int8(model: Any, batches: Batches) -> Any:
             tiles = next(self._left, None)
             return None if tiles is None else {INPUT: tiles}
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _without_advice():
         source, target = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(onnx.shape_inference.infer_shapes(model).SerializeToString())
         quantize_static(
@@ -88,6 +90,24 @@ def to_int8(model: Any, batches: Batches) -> Any:
 
 
 PRECISIONS: dict[Precision, Convert] = {"float32": unchanged, "float16": to_float16, "int8": to_int8}
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Within it onnxruntime does not say, at every call, that its own preparation of the graph is missing.
+
+    That folds batch normalisation into convolutions, which torch's exporter has done.
+    """
+    logger = logging.getLogger()
+    logger.addFilter(_no_advice)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_no_advice)
+
+
+def _no_advice(record: logging.LogRecord) -> bool:
+    return "pre-processing before quantization" not in record.getMessage()
 
 
 def _shown(model: Any) -> list[str]:

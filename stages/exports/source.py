@@ -9,6 +9,7 @@ from stages.exports.chosen import chosen_explanation, thresholds_of
 from stages.exports.metadata import Cut, Thresholds
 from stages.models.trained import Description, load_classifier
 from stages.records.files import read_json
+from stages.records.hashes import file_sha256
 from stages.records.paths import metrics_file
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
@@ -26,6 +27,7 @@ class Source:
     thresholds: Thresholds
     cut: Cut
     dataset: str
+    weights_sha256: str
 
 
 def read_source(params: Params, model: str, classifier_folder: Path, scores_folder: Path) -> Source:
@@ -55,7 +57,8 @@ def read_source(params: Params, model: str, classifier_folder: Path, scores_fold
         params.value("tile.border", str),
     )
     alone = setting_of(explainer, explanation)
-    return Source(description, alone, name, explanation, thresholds, cut, params.dataset_name)
+    weights = file_sha256(classifier_folder / "model.safetensors")
+    return Source(description, alone, name, explanation, thresholds, cut, params.dataset_name, weights)
 
 
 def setting_of(explainer: Explainer, explanation: Explanation) -> Explainer:

@@ -69,7 +69,7 @@ def write_tables(
         "model": {
             "name": metadata.model,
             "dataset": metadata.dataset,
-            "commit": metadata.commit,
+            "weights_sha256": metadata.weights_sha256,
             "precision": metadata.precision,
             "sha256": model.sha256,
             "decision_threshold": metadata.thresholds.decision,

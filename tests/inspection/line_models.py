@@ -64,7 +64,7 @@ def metadata(**changes: Any) -> dict[str, Any]:
             "feature_std": [0.3, 0.3, 0.3],
         },
         "versions": {},
-        "commit": "0" * 40,
+        "weights_sha256": "0" * 64,
     } | changes
 
 
