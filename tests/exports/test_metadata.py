@@ -24,7 +24,8 @@ METADATA = Metadata(
     classes=("good", "defective"), dataset="boards", tile=Cut(112, 2, "window", "drop"),
     heatmap=Heatmap("cam", "cam", "cam", 0.0, None, 4, 4, 32.0, 0.0),
     thresholds=Thresholds(0.4, "validation", 101.0, "validation"), temperature=0.9, precision="float32",
-    reference=Reference("val", 3, *[STATISTICS] * 5, (0.1, 0.2), (0.3, 0.4)), versions={"torch": "2"}, weights_sha256="0" * 64,
+    reference=Reference("val", 3, *[STATISTICS] * 5, (0.1, 0.2), (0.3, 0.4)),
+    versions={"torch": "2"}, weights_sha256="0" * 64,
 )  # fmt: skip
 FILE = Path("a.onnx")
 
