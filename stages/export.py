@@ -54,7 +54,8 @@ def export(params: Params) -> str:
         return f"export: no file, because no model can be exported: {why_not[models[0]]}"
     sizes = ", ".join(f"{model} ({found['megabytes']:.1f} MB)" for model, found in made.items())
     furthest = max(max(found["parity"][name] for name in ("probability", "heatmap")) for found in made.values())
-    return f"export: {sizes}, {section.precision}; probability and map within {furthest:.1g} of PyTorch's"
+    compared = "" if section.precision == "float32" else " before they were converted"
+    return f"export: {sizes}, {section.precision}; probability and map within {furthest:.1g} of PyTorch's{compared}"
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def test_the_best_is_exported_alone_and_what_was_chosen_before_goes(params: Para
 
 
 def test_a_smaller_precision_says_what_it_did(params: Params) -> None:
-    export(choosing(params, models=["net"], precision="int8"))
+    assert export(choosing(params, models=["net"], precision="int8")).endswith("PyTorch's before they were converted")
     found = json.loads(Path("metrics/export/net.json").read_text())["net"]
     assert found["precision"] == "int8" and set(found["conversion"]) == {"before", "after", "maps"}
     assert 0 <= found["conversion"]["maps"]["map_iou"] <= 1
