@@ -84,9 +84,10 @@ def _calls(name: str, head: Head, arguments: argparse.Namespace) -> dict[str, Ca
     return {"forward": forward, "step": step}
 
 
-def _medians(
-    calls: dict[tuple[str, str], Callable[[], object]], arguments: argparse.Namespace
-) -> dict[tuple[str, str], float]:
+Key = tuple[str, str]  # title of a head, forward or step
+
+
+def _medians(calls: dict[Key, Callable[[], object]], arguments: argparse.Namespace) -> dict[Key, float]:
     taken: dict[Key, list[float]] = {key: [] for key in calls}
     for repeat in range(arguments.repeats + 2):
         for key, call in calls.items():
