@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from stages.runtime.errors import InputError, is_out_of_memory
+from stages.runtime.memory import keep_freed_memory
 from stages.runtime.params import Params, read_params
 
 
@@ -33,6 +34,7 @@ def run_model_stage(stage: Callable[[Params, str], str], description: str) -> No
 
 def report(work: Callable[[], str]) -> None:
     """Print what `work` returns; an `InputError`, or memory that ran out, is one line on stderr and exit code 2."""
+    keep_freed_memory()
     try:
         line = work()
         if line:  # of several processes of one stage, the first reports
