@@ -110,7 +110,9 @@ def test_as_many_tiles_as_params_say(params: Params, drawn: dict[str, Any]) -> N
     assert (len(drawn["gallery"][0].tiles), len(drawn["methods"][0])) == (2, 1)
 
 
-def test_every_method_has_a_column_under_the_setting_that_validation_chose(params: Params, drawn: dict[str, Any]) -> None:
+def test_every_method_has_a_column_under_the_setting_that_validation_chose(
+    params: Params, drawn: dict[str, Any]
+) -> None:
     write_tiles(params)
     scored(params, "vit", family="vit")
     rows = json.loads(Path("data/scores/vit/rows.json").read_text())

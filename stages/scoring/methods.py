@@ -14,6 +14,7 @@ from stages.metrics.controls import CONTROLS, centre_prior, edge_map, grid_truth
 from stages.scoring.tiles import Rows, ScoredTiles, chunks
 
 RANDOMISED = "_randomised"  # ends the name of a method run on the model with randomised weights
+REFINED, BLURRED = "_guided", "_blur"  # end the names of the first method refined by the tile, and as smooth without it
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def chosen_heatmaps(
 ) -> dict[str, tuple[NDArray[np.float32], float, float]]:
     """Return title of every method -> n heatmaps (n, h, w), cell_px, offset_px, under the setting that was chosen.
 
-    Validation chose one setting for each fusion. The fusion is that of the best explanation; of a method without it, the
-    first.
+    Validation chose one setting for each fusion. The fusion is that of the best explanation; of a method without it,
+    the first.
 
     Args:
         tiles, maps: of one model.
