@@ -28,7 +28,7 @@ class Method:
     px: int  # side of a tile
     cell_px: float  # side of a cell; see `stages.metrics.geometry`
     offset_px: float
-    own: bool  # the model's own method: the first of `explain.methods` of its family
+    own: bool  # the model's own method: the first of `explain.methods` of its family that fits it
     control: bool
     read: Callable[[Rows], NDArray[np.floating]]  # rows of the N tiles -> (n, S, h, w)
     probability: NDArray[np.float64]  # (N,) of a defect: with which it is scored
