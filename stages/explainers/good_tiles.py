@@ -17,7 +17,8 @@ from stages.explainers.memory import coreset, nearest_distance
 from stages.explainers.target import defect_target
 from stages.models.batches import to_images
 from stages.models.cnn import CamClassifier
-from stages.models.features import EarlyFeatures, enlarged
+from stages.models.features import EarlyFeatures
+from stages.models.geometry import enlarged
 from stages.models.outputs import Target
 from stages.models.pretrained import pretrained_classifier
 from stages.models.rollout import settings_grid

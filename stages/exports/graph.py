@@ -12,7 +12,8 @@ from stages.explainers.good_tiles import GoodTiles, common_grid, has_cam
 from stages.exports.rollout_graph import roll_out
 from stages.models.attention import run_blocks
 from stages.models.cnn import CamClassifier
-from stages.models.features import EarlyFeatures, enlarged
+from stages.models.features import EarlyFeatures
+from stages.models.geometry import enlarged
 from stages.models.rollout import Setting, fuse_heads
 from stages.models.trained import Description
 from stages.models.vit import RolloutClassifier

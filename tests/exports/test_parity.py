@@ -78,11 +78,12 @@ TINY_HYBRID = Architecture("vit", "test_vit", 16, "test_efficientnet", 2)
 @pytest.mark.parametrize(
     ("architecture", "px", "fusion", "weight", "classes"),
     [
-        (tiny_cnn(Head(pool="top_k", map_stride=4, width=16)), 64, "novelty", 2.0, BINARY),  # the map is the finer one
-        (TINY_CNN, 72, "novelty", 0.5, CLASSES),  # cells that reach beyond the tile
-        (TINY_CNN, 64, "novelty", 0.0, BINARY),  # the class map on the finer grid
+        (tiny_cnn(Head(pool="top_k", map_stride=4, width=16)), 72, "novelty", 2.0, CLASSES),  # cells beyond the tile
         (TINY_VIT, 64, "max", 1.0, BINARY),
-        (replace(TINY_HYBRID, head=Head(reads="patch_tokens")), 64, "novelty", 4.0, CLASSES),
+        pytest.param(
+            replace(TINY_HYBRID, head=Head(reads="patch_tokens")), 64, "novelty", 4.0, BINARY, marks=pytest.mark.slow
+        ),
+        pytest.param(TINY_CNN, 64, "novelty", 0.0, BINARY, marks=pytest.mark.slow),  # the class map on the finer grid
     ],
 )
 def test_novelty(architecture: Architecture, px: int, fusion: str, weight: float, classes: tuple[str, ...]) -> None:

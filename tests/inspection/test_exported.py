@@ -31,7 +31,10 @@ def exported(folder: Path, entry: dict[str, Any], explanation: Explanation, task
     tiny_project(folder, {"net": entry}, {"epochs": 1, "warmup_epochs": 0})
     params = read_params()
     tile = params.get("tile") | {"px": PX, "overlap_px": 0}
-    params = but(params, task=task, tile=tile, export={"models": ["net"], "precision": "float32", "tiles": 4})
+    methods = dict.fromkeys(("cnn", "vit"), [explanation.method])
+    explain = params.get("explain") | {"methods": methods, "batch": 4}
+    settings = {"models": ["net"], "precision": "float32", "tiles": 4}
+    params = but(params, task=task, tile=tile, explain=explain, export=settings)
     train(params, "net")
     name = "net's"
     content = {"best": name, "order": [name], "rows": {name: asdict(explanation)}, "pooled": {}}
