@@ -31,7 +31,7 @@ def exported(folder: Path, entry: dict[str, Any], explanation: Explanation, task
     tiny_project(folder, {"net": entry}, {"epochs": 1, "warmup_epochs": 0})
     params = read_params()
     tile = params.get("tile") | {"px": PX, "overlap_px": 0}
-    methods = dict.fromkeys(("cnn", "vit"), [explanation.method])
+    methods = {family: [explanation.method] for family in ("cnn", "vit")}
     explain = params.get("explain") | {"methods": methods, "batch": 4}
     settings = {"models": ["net"], "precision": "float32", "tiles": 4}
     params = but(params, task=task, tile=tile, explain=explain, export=settings)
