@@ -17,7 +17,7 @@ def draw(params: Params, model: str) -> str:
     from stages.heatmaps.maps import open_maps
     from stages.records.tiles import open_tiles
     from stages.scores.scores import open_explanations
-    from stages.scoring.pictures import first_heatmaps, under_explanation
+    from stages.scoring.pictures import chosen_heatmaps, under_explanation
     from stages.scoring.tiles import join_tiles
 
     wanted = params.read(Draw)
@@ -38,10 +38,10 @@ def draw(params: Params, model: str) -> str:
     setting = maps.words_for(explanation.method, explanation.fusion, explanation.discard)
     gallery.draw_gallery(plot_file("gallery", model, ".png"), content, f"{model}, {best}{setting}")
 
-    # a heatmap of every method
+    # a heatmap of every method, each under the setting that validation chose
     chosen, label = which_tiles.choose_methods_tiles(defective, wanted.methods_tiles)
     compared = TilePictures(tiles.images(test[chosen]), tiles.truth(test[chosen]))
-    cells_of = first_heatmaps(tiles, maps, test[chosen], explanations)
+    cells_of = chosen_heatmaps(tiles, maps, test[chosen], explanations, best)
     heatmaps = {title: methods.MethodHeatmaps(*cells) for title, cells in cells_of.items()}
     title = f"{model}: explanation methods on {label} test tiles"
     methods.draw_methods(plot_file("methods", model, ".png"), compared, heatmaps, title)

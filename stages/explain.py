@@ -11,7 +11,7 @@ def explain(params: Params, name: str) -> str:
     """Explain the model `name`; write what `stages.heatmaps.maps` describes, going on where a killed run stopped."""
     from stages.explainers.batches import explain_batches
     from stages.explainers.explainer import learn_from, prepare_explainers, save_learned
-    from stages.explainers.methods import Explain
+    from stages.explainers.methods import Explain, methods_left_out
     from stages.explainers.run import explain_fingerprint
     from stages.heatmaps.new_maps import NewMaps
     from stages.models.batches import in_order
@@ -50,7 +50,9 @@ def explain(params: Params, name: str) -> str:
         }
         maps.finish(tiles.index[["tile_id", "split", "label"]], description.classes, content)
     made = ", ".join(f"{explainer.name} x {len(explainer.settings)}" for explainer in explainers)
-    return f"explain {name}: {len(tiles)} tiles, {made}"
+    left_out = methods_left_out(parameters, description.architecture).items()
+    without = "".join(f"; without {method}: {reason}" for method, reason in left_out)
+    return f"explain {name}: {len(tiles)} tiles, {made}{without}"
 
 
 if __name__ == "__main__":

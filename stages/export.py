@@ -41,11 +41,12 @@ def export(params: Params) -> str:
     }
     chosen = chosen_models(section, models, trained, why_not)
     dataset = params.dataset_name
-    validation = open_tiles(tiles_folder(dataset), split_file(dataset)).select("val")
+    tiles = open_tiles(tiles_folder(dataset), split_file(dataset))
+    validation = tiles.select("val")
     made = {}
     with new_folder(EXPORT_FOLDER) as files, new_folder(EXPORT_METRICS) as metrics:
         for model in progress(chosen, "export"):
-            source = read_source(params, model, model_folder(model), scores_folder(model))
+            source = read_source(params, model, model_folder(model), scores_folder(model), tiles)
             content, found = export_model(source, validation, section)
             (files / f"{model}.onnx").write_bytes(content)
             write_json(metrics / f"{model}.json", {model: found})
@@ -55,7 +56,9 @@ def export(params: Params) -> str:
     sizes = ", ".join(f"{model} ({found['megabytes']:.1f} MB)" for model, found in made.items())
     furthest = max(max(found["parity"][name] for name in ("probability", "heatmap")) for found in made.values())
     compared = "" if section.precision == "float32" else " before they were converted"
-    return f"export: {sizes}, {section.precision}; probability and map within {furthest:.1g} of PyTorch's{compared}"
+    plain = "" if explain.refine == "none" else "; maps are those before explain.refine"
+    agree = f"probability and map within {furthest:.1g} of PyTorch's{compared}"
+    return f"export: {sizes}, {section.precision}; {agree}{plain}"
 
 
 if __name__ == "__main__":

@@ -110,13 +110,18 @@ def test_as_many_tiles_as_params_say(params: Params, drawn: dict[str, Any]) -> N
     assert (len(drawn["gallery"][0].tiles), len(drawn["methods"][0])) == (2, 1)
 
 
-def test_every_method_has_a_column_and_its_first_setting(params: Params, drawn: dict[str, Any]) -> None:
+def test_every_method_has_a_column_under_the_setting_that_validation_chose(
+    params: Params, drawn: dict[str, Any]
+) -> None:
     write_tiles(params)
     scored(params, "vit", family="vit")
+    rows = json.loads(Path("data/scores/vit/rows.json").read_text())
+    Path("data/scores/vit/rows.json").write_text(json.dumps(rows | {"best": "rollout_max"}))
     stage.draw(params, "vit")
     tiles, heatmaps, title = drawn["methods"]
     assert title == "vit: explanation methods on defective test tiles"
-    assert list(heatmaps) == ["rollout min_0.0"] and len(heatmaps["rollout min_0.0"].values) == 2
+    assert list(heatmaps) == ["rollout max_0.9"]
+    assert (heatmaps["rollout max_0.9"].values == corner(3)).all()  # wrong on both test tiles
     assert tiles.truths["exact"].sum(axis=(1, 2)).tolist() == [8, 8]
 
 
@@ -150,8 +155,9 @@ def test_without_a_test_tile_there_is_nothing_to_draw(params: Params) -> None:
     assert not Path("plots/gallery").exists()
 
 
-def test_beside_the_own_method_others_have_the_setting_that_validation_chose(
-    params: Params, drawn: dict[str, Any]
+@pytest.mark.parametrize(("fusions", "title"), [(("max", "mean"), "novelty mean_0.0"), (("max",), "novelty max_0.9")])
+def test_other_methods_have_the_fusion_of_the_best_where_they_have_it(
+    params: Params, drawn: dict[str, Any], fusions: tuple[str, ...], title: str
 ) -> None:
     write_tiles(params)
     scored(params, "vit", family="vit")
@@ -160,13 +166,13 @@ def test_beside_the_own_method_others_have_the_setting_that_validation_chose(
     settings["methods"]["novelty"] = {**settings["methods"]["rollout"], "varies": "weight"}
     settings["order"].append("novelty")
     (maps_folder("vit") / "settings.json").write_text(json.dumps(settings))
-    for name in ("rollout", "rollout_range"):
-        if (maps_folder("vit") / f"{name}.npy").exists():
-            (maps_folder("vit") / f"{name.replace('rollout', 'novelty')}.npy").write_bytes(
-                (maps_folder("vit") / f"{name}.npy").read_bytes()
-            )
-    chosen = {**rows["rows"]["rollout_max"], "method": "novelty", "own": False}
-    rows["rows"]["novelty_max"], rows["order"] = chosen, [*rows["order"], "novelty_max"]
+    (maps_folder("vit") / "novelty.npy").write_bytes((maps_folder("vit") / "rollout.npy").read_bytes())
+    with pytest.raises(InputError, match=r"data/maps/vit: has maps of novelty, which has no scores; run the score"):
+        stage.draw(params, "vit")
+    for fusion in fusions:
+        chosen = {**rows["rows"][f"rollout_{fusion}"], "method": "novelty", "own": False}
+        rows["rows"][f"novelty_{fusion}"], rows["order"] = chosen, [*rows["order"], f"novelty_{fusion}"]
     Path("data/scores/vit/rows.json").write_text(json.dumps(rows))
+    assert rows["best"] == "rollout_mean"
     stage.draw(params, "vit")
-    assert list(drawn["methods"][1]) == ["rollout min_0.0", "novelty max_0.9"]
+    assert list(drawn["methods"][1]) == ["rollout mean_0.0", title]

@@ -108,11 +108,15 @@ def test_views_and_refinement_are_written_with_their_cells(params: Params) -> No
     small = Guided(cell_px=2, radius_px=4)
     views = replace(given, flips="all", scales=(1.0, 2.0), refine="guided", guided=small)
     said = explain(but(params, explain=views), "cnn")
-    assert said.endswith("cam x 1, gradcam x 1, cam_guided x 1, cam_randomised x 1, cam_guided_randomised x 1")
+    names = ["cam", "gradcam", "cam_guided", "cam_randomised", "cam_guided_randomised", "cam_blur"]
+    assert said.endswith("8 tiles, " + ", ".join(f"{name} x 1" for name in names))
     maps = open_maps(maps_folder("cnn"))
     cells = {name: (of.cell_px, of.values.shape[2:]) for name, of in maps.methods.items()}
     assert cells["cam"] == cells["gradcam"] == cells["cam_randomised"] == (4, (4, 4))
-    assert cells["cam_guided"] == cells["cam_guided_randomised"] == (2, (8, 8))
+    assert cells["cam_guided"] == cells["cam_guided_randomised"] == cells["cam_blur"] == (2, (8, 8))
+    assert [name for name, of in maps.methods.items() if of.control] == ["cam_blur"]
+    smooth, refined, cam = (maps.methods[name].read(np.arange(8)) for name in ("cam_blur", "cam_guided", "cam"))
+    assert (smooth.max((2, 3)) <= cam.max((2, 3)) + 1e-3).all() and not np.allclose(smooth, refined, rtol=0.05)
     assert maps.primary is maps.methods["cam"]
     np.testing.assert_array_equal(maps.index["logit"], plain.index["logit"])  # the classifier is what it was
 
@@ -121,6 +125,7 @@ def test_views_and_refinement_are_written_with_their_cells(params: Params) -> No
     of_vit = open_maps(maps_folder("vit")).methods
     assert {name: len(of.names) for name, of in of_vit.items()} == {
         "rollout": 12, "rollout_guided": 12, "rollout_randomised": 3, "rollout_guided_randomised": 3,
+        "rollout_blur": 12,
     }  # fmt: skip
 
 

@@ -136,16 +136,38 @@ def test_cam_of_a_vit_on_its_class_token_is_refused_before_anything_is_computed(
     project(tmp_path, head, **VIT)
     monkeypatch.chdir(tmp_path)
     params = read_params()
-    params = but(params, explain=params.get("explain") | {"methods": METHODS | {"vit": ["rollout", "cam"]}})
+    params = but(params, explain=params.get("explain") | {"methods": METHODS | {"vit": ["cam"]}})
     if head:
         return refuse_wrong(params)
-    said = "explain.methods.vit has 'cam', which does not fit net: it reads its class token, which has no class map "
-    with pytest.raises(InputError, match=rf"{re.escape(said)}\(head.reads: patch_tokens has\); use rollout, gradcam, "):
+    said = "explain.methods.vit has nothing that fits net: not 'cam', because it reads its class token, which has no "
+    rest = r"class map \(head.reads: patch_tokens has\); add rollout, gradcam, "
+    with pytest.raises(InputError, match=re.escape(said) + rest):
         refuse_wrong(params)
     train(params, "net")
     with pytest.raises(InputError, match=re.escape(said)):
         explain(params, "net")
     return None
+
+
+@pytest.mark.parametrize(
+    ("head", "methods", "without"),
+    [
+        ({"reads": "patch_tokens"}, ["cam", "rollout"], ""),
+        ({}, ["rollout"], "; without cam: it reads its class token, "),
+    ],
+)
+def test_each_vit_of_a_run_has_the_first_method_that_fits_it_as_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: dict[str, Any], methods: list[str], without: str
+) -> None:
+    project(tmp_path, head, **VIT)
+    monkeypatch.chdir(tmp_path)
+    params = read_params()
+    params = but(params, explain=params.get("explain") | {"methods": METHODS | {"vit": ["cam", "rollout"]}})
+    refuse_wrong(params)
+    train(params, "net")
+    line = explain(params, "net")
+    assert without in line and ("without" in line) == bool(without) and "\n" not in line
+    assert list(open_maps(Path("data/maps/net")).methods) == [*methods, f"{methods[0]}_randomised"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The explainers of one model: every method that params.yaml names for its family, ready to be called."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from stages.explainers.grids import Grid
-from stages.explainers.guided import refine, refuse_guided
+from stages.explainers.guided import blur, refine, refuse_guided
 from stages.explainers.method import Learned, MapSetting, Method
 from stages.explainers.methods import chosen_methods
 from stages.explainers.settings import ExplainCommon
@@ -30,12 +30,13 @@ NOTHING: Mapping[str, Outputs] = MappingProxyType({})
 class Explainer:
     """One method on one model, and what it explains of a tile; or the refinement of such a one's maps."""
 
-    name: str  # the method's, of the refinement with `_guided` behind it, of a control with `_randomised`
+    name: str  # the method's, of the refinement with `_guided` behind it, of a control with `_randomised` or `_blur`
     method: Method
     parameters: Any  # `methods.Explain`
     views: Views
     refines: str | None = None  # name of the explainer whose maps are refined
-    control: bool = False  # it knows no defect, and is there to be beaten
+    by: Callable[..., Tensor] = refine  # or `blur`: what makes maps of them
+    control: bool = False  # it is there to be beaten: it knows no defect, or no edge of the tile
     learned: Learned | None = None  # see `Method.learn`
 
     @property
@@ -96,7 +97,7 @@ class Explainer:
             return self.views.explain(explain, images, target, self.name)
         outputs = made.get(self.refines) or replace(self, refines=None).heatmaps(images, target)
         assert outputs.heatmaps is not None
-        return Outputs(outputs.logits, refine(outputs.heatmaps, self.views.grid, images, self.parameters.guided))
+        return Outputs(outputs.logits, self.by(outputs.heatmaps, self.views.grid, images, self.parameters.guided))
 
     def to(self, device: torch.device) -> None:
         """Move the classifiers of all views."""
@@ -119,7 +120,8 @@ def prepare_explainers(model: Classifier, description: Description, parameters: 
     only (Adebayo et al. 2018, "Sanity checks for saliency maps"): a map that looks the same shows the architecture, not
     what was learned. Others come with a method (`Method.controls`). All are averaged as the method is. Where maps are
     refined, those of the first method and of its control are, in every setting, and stand beside them: an edge of the
-    tile that the filter brings into a map it brings into the control's as well.
+    tile that the filter brings into a map it brings into the control's as well. One more control has the first method's
+    maps smoothed as the filter smooths, without the tile: what a refined map is worth beyond that, the edges brought.
 
     Raises:
         InputError: a method is unknown or does not fit the model, or its cells cannot be placed as asked for, or the
@@ -136,6 +138,7 @@ def prepare_explainers(model: Classifier, description: Description, parameters: 
         random_model = _with_random_weights(description, parameters.seed)
         control = _prepare(f"{first.name}_randomised", first.method, random_model, description, few)
         found += [control, *_refined(control, f"{first.name}_guided_randomised")]
+        found += [replace(blurred, by=blur, control=True) for blurred in _refined(first, f"{first.name}_blur")]
         found += [
             replace(_prepare(name, method, model, description, parameters), control=True) for name, method in controls
         ]

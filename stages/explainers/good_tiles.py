@@ -17,7 +17,8 @@ from stages.explainers.memory import coreset, nearest_distance
 from stages.explainers.target import defect_target
 from stages.models.batches import to_images
 from stages.models.cnn import CamClassifier
-from stages.models.features import EarlyFeatures, enlarged
+from stages.models.features import EarlyFeatures
+from stages.models.geometry import enlarged
 from stages.models.outputs import Target
 from stages.models.pretrained import pretrained_classifier
 from stages.models.rollout import settings_grid
@@ -124,11 +125,23 @@ def look(model: Classifier, images: Tensor, target: Target, parameters: Any, net
             logits, maps = rollout.explain(model, images, target, settings=settings, normalise=parameters.normalise)
     found = heard() if network is None else _features(network, images)
     assert maps is not None
-    finest = min(model.cell_px, features.cell_px)
-    rows_columns = (maps if model.cell_px == finest else found).shape[2:]
-    maps = enlarged(maps, model.cell_px / finest, rows_columns)
+    maps, rows_columns, coarser = common_grid(maps, model.cell_px, found, features.cell_px)
     of_fusion = dict(zip(fusions_of(model, parameters), maps.split(1, dim=1), strict=True))
-    return Look(logits, of_fusion, found, rows_columns, features.cell_px / finest)
+    return Look(logits, of_fusion, found, rows_columns, coarser)
+
+
+def common_grid(
+    maps: Tensor, maps_px: float, features: Tensor, features_px: float
+) -> tuple[Tensor, tuple[int, ...], float]:
+    """Return class maps (N, K, h, w) on the finer of both grids, its rows and columns, and `Look.coarser`.
+
+    Args:
+        maps, features: (N, any, rows, columns) of the same tiles.
+        maps_px, features_px: side of their cells in pixels of the tile.
+    """
+    finest = min(maps_px, features_px)
+    rows_columns = (maps if maps_px == finest else features).shape[2:]
+    return enlarged(maps, maps_px / finest, rows_columns), rows_columns, features_px / finest
 
 
 @torch.no_grad()

@@ -7,10 +7,15 @@ I is the tile's luminance, p the map enlarged bilinearly, q the refined map; win
 Where the tile has an edge (a variance of luminance well above eps) the map gets one too; where it is even, the map is
 smoothed. The filter is linear in the map, so a map may have any scale.
 
+The filter also smooths, as any mean over windows does. What of its gain is smoothing alone says the same map without a
+picture, which the filter becomes where it sees no edge (eps infinite, so that a_k is 0): two means over the windows.
+
 It runs on cells of `cell_px`, over which the tile is averaged: with cells of 1 px it is the published filter, with
 cells of 4 px it takes a sixteenth of the time and of the space on disk, and sees no detail below 4 px. Deviations: at
 the border kornia mirrors the picture, where the authors cut windows off.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -36,15 +41,37 @@ def refine(maps: Tensor, cells: Grid, images: Tensor, settings: Guided) -> Tenso
     """
     from kornia.filters import guided_blur  # here, because most runs refine nothing
 
-    px, count = images.shape[-1], images.shape[-1] // settings.cell_px
     weights = torch.tensor(LUMINANCE, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
     guide = torch.nn.functional.avg_pool2d((images * weights).sum(dim=1, keepdim=True), settings.cell_px)
+    return _filtered(
+        lambda places, window: guided_blur(guide, places, window, settings.eps, separable=True),
+        maps,
+        cells,
+        images,
+        settings,
+    )
+
+
+def blur(maps: Tensor, cells: Grid, images: Tensor, settings: Guided) -> Tensor:
+    """Return maps on the cells of the refined ones, smoothed as much, but without a look at their tiles.
+
+    Arguments and shapes as `refine`; of the images their side counts alone.
+    """
+    from kornia.filters import box_blur
+
+    return _filtered(lambda places, window: box_blur(box_blur(places, window), window), maps, cells, images, settings)
+
+
+def _filtered(
+    smooth: Callable[[Tensor, int], Tensor], maps: Tensor, cells: Grid, images: Tensor, settings: Guided
+) -> Tensor:
+    """Return maps enlarged to the filter's cells and filtered; arguments of `smooth`: 0 to 1, side of a window."""
+    px, count = images.shape[-1], images.shape[-1] // settings.cell_px
     rough = resample(maps, cells, Grid(px, settings.cell_px), count, count)
     low = rough.amin(dim=(2, 3), keepdim=True)
     span = rough.amax(dim=(2, 3), keepdim=True) - low
     places = (rough - low) / torch.where(span > 0, span, 1)  # 0 to 1, so that rounding does not depend on the scale
-    window = 2 * (settings.radius_px // settings.cell_px) + 1
-    return low + span * guided_blur(guide, places, window, settings.eps, separable=True)
+    return low + span * smooth(places, 2 * (settings.radius_px // settings.cell_px) + 1)
 
 
 def refuse_guided(parameters: ExplainCommon, px: int) -> None:

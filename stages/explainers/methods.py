@@ -34,7 +34,9 @@ Explain: Any = make_dataclass(
 
 
 def chosen_methods(parameters: ExplainCommon, model: str, architecture: Architecture) -> dict[str, Method]:
-    """Return the methods that `explain.methods` names for a model's family, in its order.
+    """Return the methods that `explain.methods` names for a model's family and that fit the model, in its order.
+
+    The first is the model's own: two ViTs of one run, of which one reads its class token, can have another one each.
 
     Args:
         parameters: the section `explain`.
@@ -42,7 +44,7 @@ def chosen_methods(parameters: ExplainCommon, model: str, architecture: Architec
         architecture: of the model.
 
     Raises:
-        InputError: one is unknown, or does not fit the family or what this model reads.
+        InputError: one is unknown or does not fit the family, or none fits what this model reads.
     """
     family = architecture.family
     names: tuple[str, ...] = getattr(parameters.methods, family)
@@ -53,9 +55,18 @@ def chosen_methods(parameters: ExplainCommon, model: str, architecture: Architec
         if name not in of_family:
             reason = f"does not fit a {family}" if name in METHODS else "is no method"
             raise InputError(f"{where}, which {reason}; use {fitting}")
-        if reason_of_model := of_family[name].why_not(architecture):
-            raise InputError(f"{where}, which does not fit {model}: {reason_of_model}; use {fitting}")
-    return {name: METHODS[name] for name in names}
+    left_out = methods_left_out(parameters, architecture)
+    if names and len(left_out) == len(names):
+        name, reason = next(iter(left_out.items()))
+        where = f"params.yaml: explain.methods.{family} has nothing that fits {model}"
+        raise InputError(f"{where}: not {name!r}, because {reason}; add {fitting}")
+    return {name: METHODS[name] for name in names if name not in left_out}
+
+
+def methods_left_out(parameters: ExplainCommon, architecture: Architecture) -> dict[str, str]:
+    """Return those of `explain.methods` that do not fit a model of their family, and why; all of them are known."""
+    names: tuple[str, ...] = getattr(parameters.methods, architecture.family)
+    return {name: reason for name in names if (reason := METHODS[name].why_not(architecture))}
 
 
 def refuse_methods(parameters: ExplainCommon, architectures: Mapping[str, Architecture], px: int) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor
 from stages.explainers.cells import Cells
 from stages.explainers.good_tiles import GoodTiles, Look, cell_px, fusions_of, learn, look
 from stages.explainers.method import MapSetting, Method
-from stages.models.features import enlarged
+from stages.models.geometry import enlarged
 from stages.models.outputs import Outputs, Target
 from stages.models.weights import Classifier
 from stages.runtime.convert import DISTINCT, at_least

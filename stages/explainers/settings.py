@@ -8,7 +8,7 @@ from stages.runtime.convert import DISTINCT, above, at_least, between
 
 @dataclass(frozen=True)
 class Methods:
-    """Which explanation methods each family gets; the first is the one that is scored and ranked as the model's."""
+    """Which explanation methods each family gets; the first that fits a model is scored and ranked as its own."""
 
     cnn: Annotated[tuple[str, ...], DISTINCT]
     vit: Annotated[tuple[str, ...], DISTINCT]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.explainers.settings import ExplainCommon
-from stages.exports.graph import why_not_exportable
+from stages.exports.exportable import why_not_exportable
 from stages.exports.metadata import Thresholds
 from stages.models.trained import Description
 from stages.runtime.errors import InputError

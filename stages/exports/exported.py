@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.explainers.good_tiles import has_cam
 from stages.exports.conversion import conversion_effects
 from stages.exports.graph import ATTENTION, OUTPUTS, build_graph
 from stages.exports.metadata import FORMAT_VERSION, Heatmap, Metadata, metadata_text
@@ -36,7 +37,7 @@ def export_model(source: Source, validation: Tiles, export: Export) -> tuple[byt
     description, explanation, batch = source.description, source.explanation, source.explainer.parameters.batch
     model, normalise = source.explainer.model, source.explainer.parameters.normalise
     discards = explanation.method == "rollout" and explanation.discard > 0
-    graph = build_graph(model, description, explanation, normalise, watched=discards)
+    graph = build_graph(model, description, explanation, normalise, discards, source.explainer.learned)
     watched = to_onnx(graph, description.px, (*OUTPUTS, ATTENTION) if discards else OUTPUTS)
     whole = without_outputs(watched, [ATTENTION])
     run = open_graph(serialised(whole))
@@ -86,7 +87,7 @@ def _computed(run: Run, tiles: Tiles, batch: int) -> Iterator[tuple[dict[str, ND
 
 def _heatmap(source: Source, grid: tuple[int, ...]) -> Heatmap:
     explanation, explainer = source.explanation, source.explainer
-    normalise = explainer.parameters.normalise if explanation.method == "rollout" else None
+    normalise = None if has_cam(explainer.model) else explainer.parameters.normalise
     rows, columns = map(int, grid)
     return Heatmap(
         method=explanation.method,

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.explainers.settings import ExplainCommon
+from stages.explainers.good_tiles import GoodTiles, common_grid, has_cam
 from stages.exports.rollout_graph import roll_out
 from stages.models.attention import run_blocks
 from stages.models.cnn import CamClassifier
-from stages.models.registry import Architecture
-from stages.models.rollout import FUSIONS, Setting, fuse_heads
+from stages.models.features import EarlyFeatures
+from stages.models.geometry import enlarged
+from stages.models.rollout import Setting, fuse_heads
 from stages.models.trained import Description
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import Classifier
@@ -100,6 +101,7 @@ class RolloutGraph(_TileGraph):
         setting: Setting,
         normalise: str,
         watched: bool = False,
+        *_: object,
     ) -> None:
         super().__init__(model, description)
         self.setting, self.normalise, self.watched = setting, normalise, watched
@@ -117,49 +119,74 @@ class RolloutGraph(_TileGraph):
         return (*outputs, torch.stack(fused, dim=1)) if self.watched else outputs
 
 
-GRAPHS: dict[tuple[str, str], type[_TileGraph]] = {
+class NoveltyGraph(nn.Module):
+    """Class map + weight x distance to good features (`stages.explainers.novelty`), both from one forward pass.
+
+    Args:
+        model, description: of the classifier.
+        setting: the weight as its discard; of a ViT that reads its class token the fusion of the class map.
+        normalise: of that one's rollout.
+        good: what was learned of good tiles, with the classifier's own features.
+    """
+
+    memory: Tensor  # (M, P) good features
+    centre: Tensor  # (P,) of the projected features: what is subtracted from them
+    axes: Tensor  # (C, P)
+
+    def __init__(
+        self,
+        model: Classifier,
+        description: Description,
+        setting: Setting,
+        normalise: str,
+        watched: bool,
+        good: GoodTiles,
+    ) -> None:
+        super().__init__()
+        kind: Any = GRAPHS[description.architecture.family, "cam" if has_cam(model) else "rollout"]
+        self.classifier = kind(model, description, Setting(setting.fusion, 0.0), normalise)
+        self.weight, self.cell_px, self.early = setting.discard, model.cell_px, EarlyFeatures(model)
+        self.class_map, self.distance = good.class_maps[None if has_cam(model) else setting.fusion], good.distance
+        middle = good.memory.mean(dim=0)  # as origin it keeps the squares below small
+        for name, value in (("memory", good.memory - middle), ("centre", good.centre @ good.axes + middle)):
+            self.register_buffer(name, value, persistent=False)
+        self.register_buffer("axes", good.axes, persistent=False)
+
+    def forward(self, tiles: Tensor) -> tuple[Tensor, ...]:
+        """Return what the graph of the class map returns; the heatmap on the finer grid of class map and features."""
+        with self.early.heard() as heard:
+            probability, logits, class_map, features = self.classifier(tiles)
+            found = heard()
+        maps, rows_columns, coarser = common_grid(class_map[:, None], self.cell_px, found, self.early.cell_px)
+        shown = self.class_map.standardised(maps)
+        if self.weight:
+            distances = self.distance.standardised(self._nearest(found))
+            shown = shown + self.weight * enlarged(distances, coarser, rows_columns)
+        return probability, logits, shown[:, 0], features
+
+    def _nearest(self, features: Tensor) -> Tensor:
+        """Return (N, 1, h, w) how far features (N, C, h, w) are from the nearest of the memory."""
+        cells = features.permute(0, 2, 3, 1) @ self.axes - self.centre
+        squares = self.memory.square().sum(dim=1) - 2 * (cells @ self.memory.mT)
+        return (squares.amin(dim=3) + cells.square().sum(dim=3)).clamp(min=0).sqrt()[:, None]
+
+
+GRAPHS: dict[tuple[str, str], type[nn.Module]] = {
     ("cnn", "cam"): CamGraph,
+    ("cnn", "novelty"): NoveltyGraph,
     ("vit", "rollout"): RolloutGraph,
     ("vit", "cam"): TokenCamGraph,
+    ("vit", "novelty"): NoveltyGraph,
 }
 
 
-def why_not_exportable(
-    name: str, architecture: Architecture, explanation: Explanation, parameters: ExplainCommon
-) -> str | None:
-    """Return why the heatmaps of a model cannot be part of its graph, in one line; None: they can.
-
-    Args:
-        name, architecture: of the model.
-        explanation: the one that validation chose.
-        parameters: the section `explain` of params.yaml.
-    """
-    own = [method for family, method in GRAPHS if family == architecture.family]
-    if explanation.method not in own:
-        return (
-            f"params.yaml: {name} is explained by {explanation.method!r}, which an exported graph cannot hold; put "
-            f"{' or '.join(own)} first in explain.methods.{architecture.family}, or leave {name} out of export.models"
-        )
-    if explanation.method == "rollout" and explanation.fusion not in FUSIONS:
-        return (
-            f"params.yaml: {name} is explained by rollout with the fusion {explanation.fusion!r}, which an exported "
-            f"graph cannot hold; it can hold {', '.join(FUSIONS)}"
-        )
-    if explanation.method == "rollout" and architecture.head.reads == "patch_tokens":
-        return (
-            f"params.yaml: {name} reads its patch tokens, from which an exported graph cannot roll out; put cam first "
-            f"in explain.methods.vit, or leave {name} out of export.models"
-        )
-    if parameters.flips != "none" or parameters.scales != (1.0,):
-        return (
-            "params.yaml: explain.flips and explain.scales average maps of several forward passes, which an exported "
-            f"graph does not; set them to none and [1.0], or leave {name} out of export.models"
-        )
-    return None
-
-
 def build_graph(
-    model: Classifier, description: Description, explanation: Explanation, normalise: str, watched: bool = False
+    model: Classifier,
+    description: Description,
+    explanation: Explanation,
+    normalise: str,
+    watched: bool = False,
+    learned: Any = None,
 ) -> nn.Module:
     """Return the module to export, in evaluation mode.
 
@@ -168,7 +195,8 @@ def build_graph(
         explanation: the one that validation chose; exportable.
         normalise: of rollout, see `stages.models.rollout`.
         watched: see `RolloutGraph`; nothing else has what is to be watched.
+        learned: what the explanation's method learned of good tiles, where it learns.
     """
     kind: Any = GRAPHS[description.architecture.family, explanation.method]
     setting = Setting(explanation.fusion, explanation.discard)
-    return kind(model, description, setting, normalise, watched).eval()
+    return kind(model, description, setting, normalise, watched, learned).eval()

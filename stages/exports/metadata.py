@@ -28,11 +28,11 @@ class Cut:
 class Heatmap:
     """What the output `heatmap` is, and where its cells lie in the tile (`stages.metrics.geometry`)."""
 
-    method: str  # cam | rollout
+    method: str  # cam | rollout | novelty
     name: str  # of the explanation in the tables of score and rank: cam, rollout_max, ...
     fusion: str  # min | mean | max, or the method's name where nothing is fused
-    discard: float  # share of the smallest attentions set to 0
-    normalise: str | None  # of rollout: rows | published
+    discard: float  # share of the smallest attentions set to 0; of novelty the weight of the distance to good tiles
+    normalise: str | None  # where attention is rolled out: rows | published
     rows: int
     columns: int
     cell_px: float  # side of a cell in pixels of the tile

@@ -22,7 +22,7 @@ from stages.exports.settings import Precision
 Batches = list[NDArray[np.uint8]]
 Convert = Callable[[Any, Batches], Any]  # ONNX model, validation tiles to calibrate by -> ONNX model
 
-HEAD = "model.head.weight"  # the weights of the last layer, in the graph of a CNN and of a ViT
+HEAD = "model.head.weight"  # ends the name of the weights of the last layer, in every graph
 CALIBRATION_BATCHES = 13  # of 16 tiles: as many as are compared
 
 
@@ -112,7 +112,7 @@ def _no_advice(record: logging.LogRecord) -> bool:
 
 def _shown(model: Any) -> list[str]:
     """Return the names of the nodes that stay in float32: the last layer, all after it, what the map alone needs."""
-    after, names = {HEAD}, set()
+    after, names = {weight.name for weight in model.graph.initializer if weight.name.endswith(HEAD)}, set()
     for node in model.graph.node:
         if after & set(node.input):
             after |= set(node.output)

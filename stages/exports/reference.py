@@ -1,7 +1,8 @@
 """What is usual on tiles that the model was not trained on: the statistics that a reader holds new photographs against.
 
-Of all validation tiles. Their share of defective ones is that of the split (`split.good_per_defective`), not that of a
-factory's line.
+Of all validation tiles, defective ones too: with good ones alone defects look like drift, and drift no more so than
+before (docs/inspect.md has the numbers). Their share of defective ones is that of the split
+(`split.good_per_defective`), not that of a factory's line.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stages.explainers.explainer import Explainer, prepare_explainers
+import torch
+
+from stages.explainers.explainer import Explainer, learn_from, prepare_explainers
 from stages.explainers.methods import Explain
 from stages.exports.chosen import chosen_explanation, thresholds_of
 from stages.exports.metadata import Cut, Thresholds
@@ -11,6 +13,7 @@ from stages.models.trained import Description, load_classifier
 from stages.records.files import read_json
 from stages.records.hashes import file_sha256
 from stages.records.paths import metrics_file
+from stages.records.tiles import Tiles
 from stages.runtime.errors import InputError
 from stages.runtime.params import Params
 from stages.scores.scores import Explanation
@@ -21,7 +24,7 @@ class Source:
     """What one file is made from."""
 
     description: Description
-    explainer: Explainer  # of the classifier, under the chosen setting alone
+    explainer: Explainer  # of the classifier, under the chosen setting alone, with what it learned of good tiles
     name: str  # of the explanation
     explanation: Explanation
     thresholds: Thresholds
@@ -30,8 +33,14 @@ class Source:
     weights_sha256: str
 
 
-def read_source(params: Params, model: str, classifier_folder: Path, scores_folder: Path) -> Source:
-    """Read what the file of a model is made from.
+def read_source(params: Params, model: str, classifier_folder: Path, scores_folder: Path, tiles: Tiles) -> Source:
+    """Read what the file of a model is made from; what its method learns of good tiles is learned anew, and the same.
+
+    Args:
+        params: params.yaml.
+        model: its name.
+        classifier_folder, scores_folder: what stages train and score left of it.
+        tiles: of the whole data set, opened with its split.
 
     Raises:
         InputError: a file is missing or broken, or the explanation that validation chose cannot be part of a graph.
@@ -56,7 +65,7 @@ def read_source(params: Params, model: str, classifier_folder: Path, scores_fold
         params.value("tile.mode", str),
         params.value("tile.border", str),
     )
-    alone = setting_of(explainer, explanation)
+    (alone,) = learn_from(tiles, [setting_of(explainer, explanation)], description, torch.device("cpu"))
     weights = file_sha256(classifier_folder / "model.safetensors")
     return Source(description, alone, name, explanation, thresholds, cut, params.dataset_name, weights)
 

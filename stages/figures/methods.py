@@ -12,6 +12,7 @@ from stages.figures.drawing import HEATMAP_COLOURS, TRUTH_COLOURS, Sheet, outlin
 from stages.figures.tile_pictures import TilePictures
 
 PANEL, GAP, TOP = 1.9, 0.06, 0.75  # inches
+LETTERS = 24  # of a line above a panel; longer ones are written smaller
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def draw_methods(path: Path, tiles: TilePictures, heatmaps: Mapping[str, MethodH
     (bright), laid where its cells lie in the tile and joined bilinearly.
 
     Args:
-        heatmaps: title of the column -> heatmaps of the n tiles.
+        heatmaps: title of the column, each word a line -> heatmaps of the n tiles.
     """
     px = tiles.images.shape[1]
     columns, step = ("tile", "truth", *heatmaps), PANEL + GAP
@@ -41,7 +42,9 @@ def draw_methods(path: Path, tiles: TilePictures, heatmaps: Mapping[str, MethodH
         for column, name in enumerate(columns):
             axes = sheet.panel(GAP + column * step, bottom, PANEL)
             if row == 0:
-                axes.set_title(name, fontsize=9.5, pad=4)
+                lines = name.split(" ")
+                size = 9.5 * min(1, LETTERS / max(map(len, lines)))
+                axes.set_title("\n".join(lines), fontsize=size, pad=4)
             axes.imshow(image, extent=(0, px, px, 0))  # left, right, bottom, top in pixels of the tile
             if name == "truth":
                 for kind, truth in tiles.truths.items():

@@ -2,9 +2,10 @@
 
 The exported model knows how its validation tiles are spread: quantiles of brightness, sharpness and of how far their
 pooled features lie from their mean. A tile beyond their 1% or 99% is unlike them; by chance 1 of 100 is, on each side.
-So a photograph is flagged where a fifth of its tiles are, and a run where a twentieth of all are. Of the features'
-distance the last hundredth are tiles with defects, which many a strange photograph stays below; there half of a
-photograph's tiles beyond three quarters of validation's count, too, where it has tiles enough to say so.
+So a photograph is flagged where a fifth of its tiles are, and a run where a twentieth of all are, three tiles at least:
+one of a few whole photographs is so by chance, which says nothing of the run. Of the features' distance the last
+hundredth are tiles with defects, which many a strange photograph stays below; there half of a photograph's tiles beyond
+three quarters of validation's count, too, where it has tiles enough to say so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ class Rule:
     photograph_share: float = 0.2
     run_share: float = 0.05
     least_tiles: int = 1
+    least_beyond: int = 3  # such tiles in a run
 
 
 RULES = (
@@ -83,9 +85,10 @@ def flags(counts: Mapping[str, int], tiles: int, of_run: bool = False) -> list[s
     """
     found = []
     for rule in RULES:
-        share = counts.get(rule.words, 0) / tiles
-        if tiles >= rule.least_tiles and share >= (rule.run_share if of_run else rule.photograph_share):
-            found.append(f"{share:.0%} of its tiles {rule.words}")
+        count = counts.get(rule.words, 0)
+        enough = tiles >= rule.least_tiles and (not of_run or count >= rule.least_beyond)
+        if enough and count / tiles >= (rule.run_share if of_run else rule.photograph_share):
+            found.append(f"{count / tiles:.0%} of its tiles {rule.words}")
     return found
 
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.models.backbones import stage_names
+from stages.models.geometry import enlarged
 from stages.models.vit import RolloutClassifier
 from stages.models.weights import Classifier
 from stages.runtime.errors import InputError
@@ -92,30 +93,6 @@ class EarlyFeatures:
         rows_columns = maps[finest].shape[2:]
         sizes = [layer.cell_px / self.cell_px for layer in self.layers]
         return torch.cat([enlarged(one, ratio, rows_columns) for one, ratio in zip(maps, sizes, strict=True)], dim=1)
-
-
-def enlarged(maps: Tensor, ratio: float, rows_columns: tuple[int, ...]) -> Tensor:
-    """Enlarge maps bilinearly to cells that are `ratio` times finer and begin at the same corner.
-
-    A map need not end where a finer one does: seven cells of 16 px cover the thirteen of 8 px of a tile of 100 px.
-
-    Args:
-        maps: (N, C, h, w).
-        ratio: side of their cells divided by that of the finer ones, at least 1.
-        rows_columns: of the finer map. Where it ends later, the last cells are repeated.
-
-    Returns:
-        (N, C, rows, columns).
-
-    >>> enlarged(torch.tensor([[[[0.0, 4.0]]]]), 2, (1, 3)).tolist()
-    [[[[0.0, 1.0, 3.0]]]]
-    """
-    rows, columns = rows_columns
-    if ratio != 1:
-        maps = nn.functional.interpolate(maps, scale_factor=ratio, mode="bilinear", align_corners=False)
-    maps = maps[..., :rows, :columns]
-    missing = rows - maps.shape[2], columns - maps.shape[3]
-    return nn.functional.pad(maps, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else maps
 
 
 def _neighbourhoods(maps: Tensor) -> Tensor:

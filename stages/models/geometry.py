@@ -63,6 +63,30 @@ def refuse_uncovered(cells: Sequence[int], cell_px: float, px: int, subject: str
         raise InputError(f"{subject}: {counted} cells of {cell_px:g} px cannot be the map of a tile of {px} px")
 
 
+def enlarged(maps: Tensor, ratio: float, rows_columns: tuple[int, ...]) -> Tensor:
+    """Enlarge maps bilinearly to cells that are `ratio` times finer and begin at the same corner.
+
+    A map need not end where a finer one does: seven cells of 16 px cover the thirteen of 8 px of a tile of 100 px.
+
+    Args:
+        maps: (N, C, h, w).
+        ratio: side of their cells divided by that of the finer ones, at least 1.
+        rows_columns: of the finer map. Where it ends later, the last cells are repeated.
+
+    Returns:
+        (N, C, rows, columns).
+
+    >>> enlarged(torch.tensor([[[[0.0, 4.0]]]]), 2, (1, 3)).tolist()
+    [[[[0.0, 1.0, 3.0]]]]
+    """
+    rows, columns = rows_columns
+    if ratio != 1:
+        maps = nn.functional.interpolate(maps, scale_factor=ratio, mode="bilinear", align_corners=False)
+    maps = maps[..., :rows, :columns]
+    missing = rows - maps.shape[2], columns - maps.shape[3]
+    return nn.functional.pad(maps, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else maps
+
+
 def offset_px(backbone: nn.Module, px: int, stride: float, layer: str | None = None) -> float:
     """Return how far right of and below its place a cell of this layer's map is centred, in pixels of the image.
 

@@ -46,7 +46,7 @@ class Explanation:
     discard: float
     setting: int  # place on the second axis of the method's maps
     control: bool
-    own: bool  # of the model's own method: the first of `explain.methods` of its family
+    own: bool  # of the model's own method: the first of `explain.methods` of its family that fits it
     beats_controls: dict[str, bool | None]  # by truth; None: nothing to compare with, or a control itself
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from stages.metrics.table import SCORES
 from stages.scores.scores import Explanation
 from stages.scoring.measure import AllScores
-from stages.scoring.methods import RANDOMISED, Method
+from stages.scoring.methods import BLURRED, RANDOMISED, REFINED, Method
 
 
 def choose_explanations(
@@ -74,7 +74,8 @@ def best_index(scores: Sequence[Mapping[str, float]], by: str) -> int:
 def beats_controls(name: str, method: str, scores: Mapping[str, float], controls: Mapping[str, str]) -> bool | None:
     """Return whether an explanation scores higher than every control that it is held against.
 
-    Those are all controls that know nothing of any model, and the same method on the model with randomised weights.
+    Those are all controls that know nothing of any model, the same method on the model with randomised weights, and of
+    a refined map the same map as smooth without the tile.
 
     Args:
         name, method: of the explanation.
@@ -85,10 +86,14 @@ def beats_controls(name: str, method: str, scores: Mapping[str, float], controls
     Returns:
         None where no control has a score.
     """
-    against = [
-        scores[control]
-        for control, other in controls.items()
-        if not other.endswith(RANDOMISED) or other == method + RANDOMISED
-    ]
+    against = [scores[control] for control, other in controls.items() if _is_held_against(method, other)]
     known = [score for score in against if not math.isnan(score)]
     return scores[name] > max(known) if known else None
+
+
+def _is_held_against(method: str, control: str) -> bool:
+    if control.endswith(RANDOMISED):
+        return control == method + RANDOMISED
+    if control.endswith(BLURRED):
+        return method == control.removesuffix(BLURRED) + REFINED
+    return True

@@ -14,6 +14,7 @@ from stages.metrics.controls import CONTROLS, centre_prior, edge_map, grid_truth
 from stages.scoring.tiles import Rows, ScoredTiles, chunks
 
 RANDOMISED = "_randomised"  # ends the name of a method run on the model with randomised weights
+REFINED, BLURRED = "_guided", "_blur"  # end the names of the first method refined by the tile, and as smooth without it
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Method:
     px: int  # side of a tile
     cell_px: float  # side of a cell; see `stages.metrics.geometry`
     offset_px: float
-    own: bool  # the model's own method: the first of `explain.methods` of its family
+    own: bool  # the model's own method: the first of `explain.methods` of its family that fits it
     control: bool
     read: Callable[[Rows], NDArray[np.floating]]  # rows of the N tiles -> (n, S, h, w)
     probability: NDArray[np.float64]  # (N,) of a defect: with which it is scored

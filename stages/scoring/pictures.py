@@ -10,6 +10,7 @@ from stages.heatmaps.maps import Maps
 from stages.metrics.enlarged import EnlargedMaps, TruePixels
 from stages.metrics.pointing import pointing_game
 from stages.metrics.thesis import thesis_prediction
+from stages.runtime.errors import InputError
 from stages.scores.scores import Explanation
 from stages.scoring.tiles import Rows, ScoredTiles
 
@@ -47,22 +48,29 @@ def under_explanation(
     return Seen(heatmaps, predictions, hits)
 
 
-def first_heatmaps(
-    tiles: ScoredTiles, maps: Maps, rows: Rows, explanations: Mapping[str, Explanation]
+def chosen_heatmaps(
+    tiles: ScoredTiles, maps: Maps, rows: Rows, explanations: Mapping[str, Explanation], best: str
 ) -> dict[str, tuple[NDArray[np.float32], float, float]]:
-    """Return title of every method -> n heatmaps (n, h, w), cell_px, offset_px.
+    """Return title of every method -> n heatmaps (n, h, w), cell_px, offset_px, under the setting that was chosen.
 
-    Of the family's own method under its first setting, of the others under the first that validation chose.
+    Validation chose one setting for each fusion. The fusion is that of the best explanation; of a method without it,
+    the first.
 
     Args:
         tiles, maps: of one model.
         rows: (n,) of the tiles.
         explanations: name -> explanation, in the order of the methods' settings.
+        best: name of the one that validation prefers.
+
+    Raises:
+        InputError: the maps have a method that the explanations have not.
     """
-    chosen = {own.method: own.setting for own in reversed(list(explanations.values())) if not own.own}
     found = {}
     for name, method in maps.methods.items():
-        setting = chosen.get(name, 0)
+        settings = {each.fusion: each.setting for each in explanations.values() if each.method == name}
+        if not settings:
+            raise InputError(f"{maps.folder}: has maps of {name}, which has no scores; run the score stage again")
+        setting = settings.get(explanations[best].fusion, next(iter(settings.values())))
         title = name if len(method.names) == 1 else f"{name} {method.names[setting]}"
         found[title] = method.read(tiles.maps_rows[rows])[:, setting], method.cell_px, method.offset_px
     return found

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.scoring.methods import BLURRED
 from stages.tools.pages import PAGES, README, between_marks, marked, replace_part
 
 METRICS = README.parent / "metrics"
@@ -85,12 +86,15 @@ def _ranked_line(run: Run, row: Line) -> str:
 
 
 def _control_line(scores: Mapping[str, Any], truth: str) -> list[str]:
-    """Return the line of the control with the highest F1 behind any classifier; nothing where there is none."""
+    """Return the line of the control with the highest F1 behind any classifier; nothing where there is none.
+
+    Blurred maps of the model itself are left out: they say what a refinement is worth, not what knows no defect can do.
+    """
     controls = [
         (control["f1"], name, model, control)
         for model in sorted(scores)
         for name, control in sorted(scores[model][truth].items())
-        if "beats_controls" not in control and control["f1"] is not None
+        if "beats_controls" not in control and control["f1"] is not None and BLURRED not in name
     ]
     if not controls:
         return []

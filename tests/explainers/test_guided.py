@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stages.explainers.grids import Grid
-from stages.explainers.guided import LUMINANCE, refine, refuse_guided
+from stages.explainers.guided import LUMINANCE, blur, refine, refuse_guided
 from stages.explainers.methods import Explain
 from stages.explainers.settings import Guided
 from stages.runtime.errors import InputError
@@ -57,9 +57,24 @@ def test_scale_constants_and_mirrors() -> None:
     maps[1] = 0.1
     refined = refine(maps, Grid(32, 8), images, Guided())
     assert refined[1].unique().tolist() == maps[1].unique().tolist()  # points nowhere before and after
+    assert blur(maps, Grid(32, 8), images, Guided())[1].unique().tolist() == maps[1].unique().tolist()
     torch.testing.assert_close(refine(maps * 1e-6, Grid(32, 8), images, Guided())[0] * 1e6, refined[0])
     mirrored = refine(maps.flip(3), Grid(32, 8), images.flip(3), Guided())
     torch.testing.assert_close(mirrored, refined.flip(3))
+
+
+def test_blurred_is_what_the_filter_does_where_it_sees_no_edge() -> None:
+    torch.manual_seed(0)
+    images, maps = torch.rand(2, 3, 32, 32), torch.randn(2, 2, 4, 4)
+    settings = Guided(cell_px=2, radius_px=6)
+    ours = blur(maps, Grid(32, 8), images, settings)
+    torch.testing.assert_close(ours, refine(maps, Grid(32, 8), images, replace(settings, eps=1e9)), atol=1e-5, rtol=0)
+    assert torch.equal(ours, blur(maps, Grid(32, 8), 1 - images, settings))  # the tile does not count
+    spot = torch.zeros(1, 1, 16, 16)
+    spot[..., 8, 8] = 1.0  # 7 x 7 cells twice: a triangle of half width 7, its peak 1/49 of the spot
+    around = blur(spot, Grid(32, 2), images[:1], settings)[0, 0, 8]
+    expected = [max(0, 7 - abs(place - 8)) / 49 / 7 for place in range(16)]
+    np.testing.assert_allclose(around.numpy(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

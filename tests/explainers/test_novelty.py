@@ -16,7 +16,8 @@ from stages.explainers.explainer import Explainer, learn_from, prepare_explainer
 from stages.explainers.methods import Explain, refuse_methods
 from stages.explainers.settings import Methods
 from stages.heatmaps.maps import open_maps
-from stages.models.features import EarlyFeatures, enlarged
+from stages.models.features import EarlyFeatures
+from stages.models.geometry import enlarged
 from stages.models.registry import Architecture
 from stages.models.rollout import settings_grid
 from stages.models.trained import Description, load_classifier, save_classifier

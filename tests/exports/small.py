@@ -8,11 +8,14 @@ import torch
 import yaml
 
 from stages.explainers.explainer import Explainer, prepare_explainers
+from stages.explainers.good_tiles import GoodTiles, Spread, has_cam
 from stages.explainers.methods import Explain
 from stages.explainers.settings import Methods
 from stages.exports.graph import ATTENTION, OUTPUTS, build_graph
 from stages.exports.onnx_file import open_graph, serialised, to_onnx, without_outputs
 from stages.exports.parity import Parity, compare
+from stages.models.batches import to_images
+from stages.models.features import EarlyFeatures
 from stages.models.registry import Architecture
 from stages.models.settings import Head
 from stages.models.trained import Description, build_described, channels_last
@@ -61,12 +64,31 @@ def explainer_of(
     model: Classifier, description: Description, explanation: Explanation, normalise: str = "rows"
 ) -> Explainer:
     content = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    methods = Methods(("cam",), (explanation.method,))
+    methods = Methods((explanation.method,), (explanation.method,))
     section = replace(Params(content).read(Explain), control=False, normalise=normalise, methods=methods)
+    if explanation.fusion != explanation.method:
+        section = replace(section, fusion=(explanation.fusion,))
+    if explanation.method == "novelty":
+        novelty = replace(section.novelty, weights=(explanation.discard,))
+        (explainer,) = prepare_explainers(model, description, replace(section, novelty=novelty))
+        return replace(explainer, learned=good_tiles_of(model, description.px, section.fusion))
     if explanation.method == "rollout":
-        section = replace(section, fusion=(explanation.fusion,), discard=(explanation.discard,))
+        section = replace(section, discard=(explanation.discard,))
     (explainer,) = prepare_explainers(model, description, section)
     return explainer
+
+
+@torch.no_grad()
+def good_tiles_of(model: Classifier, px: int, fusions: tuple[str, ...]) -> GoodTiles:
+    """Return a memory of the features of some pictures, in six directions at right angles."""
+    with EarlyFeatures(model).heard() as heard:
+        model(to_images(pictures(4, px, 7), torch.device("cpu")))
+    cells = heard().permute(0, 2, 3, 1).flatten(0, 2)
+    axes = torch.linalg.qr(cells[:6].mT).Q
+    memory = (cells - cells.mean(dim=0)) @ axes
+    class_maps = {fusion: Spread(0.1, 0.03) for fusion in ((None,) if has_cam(model) else fusions)}
+    scale = float(memory.std())
+    return GoodTiles(memory[::5].contiguous(), cells.mean(dim=0), axes, Spread(scale, scale / 2), class_maps, None)
 
 
 def exported_parity(
@@ -77,11 +99,11 @@ def exported_parity(
     normalise: str = "rows",
 ) -> Parity:
     """Export a classifier and compare the graph with PyTorch."""
-    watch = explanation.discard > 0
-    graph = build_graph(model, description, explanation, normalise, watch)
+    watch = explanation.method == "rollout" and explanation.discard > 0
+    explainer = explainer_of(model, description, explanation, normalise)
+    graph = build_graph(model, description, explanation, normalise, watch, explainer.learned)
     watched = to_onnx(graph, description.px, (*OUTPUTS, ATTENTION) if watch else OUTPUTS)
     run = open_graph(serialised(without_outputs(watched, [ATTENTION])))
-    explainer = explainer_of(model, description, explanation, normalise)
     return compare(run, open_graph(serialised(watched)) if watch else None, graph, explainer, description, batches)
 
 

@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from stages.explainers.methods import Explain
-from stages.exports.graph import OUTPUTS, build_graph, why_not_exportable
+from stages.exports.exportable import why_not_exportable
+from stages.exports.graph import OUTPUTS, build_graph
 from stages.exports.onnx_file import open_graph, serialised, to_onnx
 from stages.exports.parity import LIMIT, Parity, refuse_different, relative_differences
 from stages.models.pools import POOLS
+from stages.models.registry import Architecture
 from stages.models.settings import Head
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
+from stages.scores.scores import Explanation
 from tests.exports.small import (
     CLASSES,
     TINY_CNN,
@@ -69,6 +72,27 @@ def test_rollout(fusion: str, discard: float, normalise: str, classes: tuple[str
     assert parity.other_entries_tiles == 0 or parity.heatmap_end_to_end > parity.heatmap
 
 
+TINY_HYBRID = Architecture("vit", "test_vit", 16, "test_efficientnet", 2)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "px", "fusion", "weight", "classes"),
+    [
+        (tiny_cnn(Head(pool="top_k", map_stride=4, width=16)), 72, "novelty", 2.0, CLASSES),  # cells beyond the tile
+        (TINY_VIT, 64, "max", 1.0, BINARY),
+        pytest.param(
+            replace(TINY_HYBRID, head=Head(reads="patch_tokens")), 64, "novelty", 4.0, BINARY, marks=pytest.mark.slow
+        ),
+        pytest.param(TINY_CNN, 64, "novelty", 0.0, BINARY, marks=pytest.mark.slow),  # the class map on the finer grid
+    ],
+)
+def test_novelty(architecture: Architecture, px: int, fusion: str, weight: float, classes: tuple[str, ...]) -> None:
+    explanation = Explanation("novelty", fusion, weight, 0, False, True, {})
+    assert why_not_exportable("net", architecture, explanation, read_params().read(Explain)) is None
+    batches = [pictures(5, px), pictures(1, px, 1), pictures(3, px, 2)]
+    assert_alike(exported_parity(*classifier(architecture, px, classes, spread=20.0), explanation, batches))
+
+
 def test_what_a_file_holds_is_the_same_in_every_run_and_names_no_place() -> None:
     model, description = classifier(TINY_CNN, 64)
     graph = build_graph(model, description, explanation_of("cnn"), "rows")
@@ -116,8 +140,14 @@ def test_nan_is_refused() -> None:
 @pytest.mark.parametrize(
     ("family", "changed", "explain", "message"),
     [
-        ("cnn", {"method": "gradcam"}, {}, "by 'gradcam', which an exported graph cannot hold; put cam first"),
-        ("vit", {"method": "lrp"}, {}, "put rollout or cam first in explain.methods.vit"),
+        (
+            "cnn",
+            {"method": "gradcam"},
+            {},
+            r"by 'gradcam', which .* put cam or novelty first \(-S 'explain.methods.cnn=\[cam\]'\), or leave net out",
+        ),
+        ("vit", {"method": "lrp"}, {}, r"put rollout or novelty first \(-S 'explain.methods.vit=\[rollout\]'\)"),
+        ("vit", {"method": "cam"}, {}, "which an exported graph cannot hold of it; put rollout or novelty first"),
         ("vit", {"fusion": "median"}, {}, "fusion 'median', which an exported graph cannot hold; it can hold min"),
         ("cnn", {}, {"flips": "all"}, "explain.flips and explain.scales average maps of several forward passes"),
         ("cnn", {}, {"scales": (1.0, 2.0)}, "set them to none and \\[1.0\\]"),
@@ -141,4 +171,12 @@ def test_a_vit_that_reads_its_patches_is_exported_with_cam_and_not_with_rollout(
         assert why_not_exportable("net", architecture, explanation, read_params().read(Explain)) is None
         assert_alike(exported_parity(model, description, explanation, BATCHES))
     reason = why_not_exportable("net", architecture, explanation_of("vit"), read_params().read(Explain))
-    assert reason is not None and "put cam first in explain.methods.vit" in reason
+    assert reason is not None and "put cam or novelty first (-S 'explain.methods.vit=[cam]')" in reason
+
+
+def test_novelty_of_another_network_is_not_exported() -> None:
+    parameters = read_params().read(Explain)
+    parameters = replace(parameters, novelty=replace(parameters.novelty, features="pretrained"))
+    explanation = Explanation("novelty", "novelty", 1.0, 0, False, True, {})
+    reason = why_not_exportable("net", TINY_CNN, explanation, parameters)
+    assert reason is not None and "use own (-S explain.novelty.features=own)" in reason

@@ -59,6 +59,14 @@ def test_a_lead_that_may_be_chance_and_a_control_that_is_as_good():
     assert "interval -0.010 to 0.050): chance may explain it. But a control that knows nothing of defects" in said
 
 
+def test_a_refined_map_that_is_no_better_than_a_smooth_one():
+    standings = [row("boxes", "net", "cam_guided", 0.5, controls_beaten=0, told_apart="")]
+    said, _ = verdict_sentences(fields(*standings), SCORES)
+    assert said.endswith(
+        "scores as high: it is not shown that the model looks there, or that the refinement is more than smoothing."
+    )
+
+
 def test_the_truth_that_is_ranked_by_comes_first_and_each_classifier_once():
     standings = [row(truth, "net", "cam", 0.5, controls_beaten=None) for truth in ("boxes", "exact")]
     said = verdict_sentences(fields(*standings, truth="exact"), SCORES)

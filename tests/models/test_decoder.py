@@ -12,13 +12,24 @@ HALF = (0.5, 0.5, 0.5)
 
 
 def test_values_worked_by_hand() -> None:
-    decoder = TopDown([1, 1], 1).eval()
+    decoder = TopDown([1, 1], [8, 16], 1).eval()
     for lateral, weight in zip(decoder.lateral, (1.0, 2.0), strict=True):
         lateral[0].weight.data.fill_(weight)
         lateral[1].eps = 0.0  # batch normalisation as it starts: nothing else
     fine, coarse = torch.tensor([[[[1.0, -9.0, 0.0, 0.0]]]]), torch.tensor([[[[3.0, -1.0]]]])
     # coarse: relu(2 x) = 6, 0; bilinear to four cells: 6, 4.5, 1.5, 0
     assert decoder([fine, coarse])[0, 0, 0].tolist() == [7, 0, 1.5, 0]
+
+
+def test_coarse_cells_that_reach_beyond_the_image_stay_where_they_are() -> None:
+    """Of 112 px: seven cells of 16 px, four of 32 px, whose last one is centred on the border."""
+    decoder = TopDown([1, 1], [16, 32], 1).eval()
+    for lateral in decoder.lateral:
+        lateral[0].weight.data.fill_(1.0)
+        lateral[1].eps = 0.0
+    centres = torch.arange(4.0) * 32 + 16
+    found = decoder([torch.zeros(1, 1, 7, 7), centres.expand(1, 1, 4, 4)])[0, 0, 3]
+    assert found.tolist() == [16, *(16.0 * cell + 8 for cell in range(1, 7))]  # the first centre is the least
 
 
 def test_the_models_own_stride_needs_no_decoder_and_is_the_same_network() -> None:

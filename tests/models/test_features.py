@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from stages.models.cnn import CamClassifier
-from stages.models.features import EarlyFeatures, enlarged
+from stages.models.features import EarlyFeatures
+from stages.models.geometry import enlarged
 from stages.models.rollout import settings_grid
 from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier

@@ -36,6 +36,7 @@ def write_run(folder: Path, seeds: int = 1) -> Path:
     (folder / "metrics/score").mkdir(parents=True)
     (folder / "plots").mkdir()
     cnn = {"cam": scores(0.5, True), "gradcam": scores(0.9, True), "random_map": scores(0.1, control=True)}
+    cnn["cam_blur"] = scores(0.6, control=True)  # the model's own map
     vit = {"rollout_max": scores(0.3, False, discard=0.8), "edge_map": scores(0.2, control=True)}
     vit["centre_prior"] = scores(None, control=True)
     for model, rows, ap in (("net", cnn, 0.75), ("deit", vit, 1.0)):

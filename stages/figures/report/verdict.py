@@ -88,6 +88,9 @@ def _controls(row: Standing) -> list[str]:
     if beaten == seeds:
         return ["No control that knows nothing of defects scores as high."]
     where = "" if seeds == 1 else f" in {seeds - beaten} of {seeds} seeds"
+    if "_guided" in row["explanation"]["explanation"]:
+        good = f"But a control scores as high{where}"
+        return [f"{good}: it is not shown that the model looks there, or that the refinement is more than smoothing."]
     good = f"But a control that knows nothing of defects scores as high{where}"
     return [f"{good}: it is not shown that the model looks there."]
 
