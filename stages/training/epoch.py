@@ -126,7 +126,8 @@ def predict_cells(model: Classifier, tiles: Tiles, batch: int, fabric: Fabric, s
         fabric,
         rows * columns,
     )
-    return whole.reshape(-1, rows, columns)
+    cells: np.ndarray = whole.reshape(-1, rows, columns)
+    return cells
 
 
 def _of_tiles(of: Callable[[Tensor], Tensor], tiles: Tiles, batch: int, fabric: Fabric, count: int) -> np.ndarray:
