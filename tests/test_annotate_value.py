@@ -36,6 +36,8 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     split = pd.read_parquet(split_file("boards"))
     split.loc[30:, "split"] = "test"
     split.to_parquet(split_file("boards"), index=False)
+    index = pd.read_parquet(tiles_folder("boards") / "index.parquet").assign(width=np.int32(32), height=np.int32(32))
+    index.to_parquet(tiles_folder("boards") / "index.parquet", index=False)
     real = read_params()
     return but(real, explain=real.get("explain") | {"references": ["supervised"], "control": False})
 

@@ -12,6 +12,7 @@ from stages.ranking.brackets import sentence_of
 from stages.ranking.record import Bracket, Estimate, read_ranking
 from stages.records.files import read_json, write_json
 from stages.records.paths import RANK_METRICS, RANKING, TRUTHS_PLOT, scores_folder
+from stages.runtime.params import Params
 from tests.rank_records import pooled_f1, small_params, tiles, write_all, write_model
 
 NAN = math.nan
@@ -28,13 +29,19 @@ def add_references(model: str, left_out: dict[str, str] | None = None) -> None:
 
 
 @pytest.fixture
-def ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    real = small_params()
     monkeypatch.chdir(tmp_path)
     write_all()
+    return real
+
+
+@pytest.fixture
+def ranked(params: Params) -> str:
     references = {"nearest_good": tiles([0, 0, 0, 1], 2), "supervised": tiles([1], 8)}
     write_model("down", {"cam": tiles([1, 0], 5)} | references, "cnn", latency_ms=12.0)
     add_references("down")
-    return rank(small_params())
+    return rank(params)
 
 
 def test_fractions_are_those_of_the_scores(ranked: str) -> None:
@@ -72,21 +79,17 @@ def test_what_people_read(ranked: str) -> None:
     assert "boxes,cnn,down supervised,f1," in TRUTHS_PLOT.read_text()
 
 
-def test_without_references_no_word_is_said_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_all()
-    rank(small_params())
+def test_without_references_no_word_is_said_of_them(params: Params) -> None:
+    rank(params)
     assert "references" not in read_json(RANK_METRICS)["verdict"]
     assert {"brackets", "around"} & read_json(RANKING).keys() == set()
     assert read_ranking().brackets == () and "supervised" not in TRUTHS_PLOT.read_text()
 
 
-def test_a_reference_that_is_left_out_is_null_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_all()
+def test_a_reference_that_is_left_out_is_null_with_its_reason(params: Params) -> None:
     write_model("down", {"cam": tiles([1, 0], 5), "supervised": tiles([1], 8)}, "cnn", latency_ms=12.0)
     add_references("down", {"nearest_good": "no train tile is good"})
-    line = rank(small_params())
+    line = rank(params)
     assert line.endswith("; there is no nearest_good (no train tile is good).")
     content = read_json(RANK_METRICS)["verdict"]["references"]["boxes"]
     assert content["left_out"] == {"nearest_good": "no train tile is good"}
