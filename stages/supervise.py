@@ -16,9 +16,10 @@ from stages.runtime.params import Params, Runtime
 
 def supervise(params: Params, name: str) -> str:
     """Train the reference of the model `name`; return the line to print ("" but in one process)."""
-    from stages.training.supervised import annotated_tiles, is_wanted
+    from stages.training.supervised import annotated_tiles
+    from stages.training.wanted import wants_supervised
 
-    tiles = annotated_tiles(params) if is_wanted(params) else "explain.references does not have it"
+    tiles = annotated_tiles(params) if wants_supervised(params) else "explain.references does not have it"
     if not isinstance(tiles, str):
         return _train(params, name, tiles)
     with new_folder(supervised_folder(name)) as temporary:

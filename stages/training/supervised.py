@@ -8,7 +8,7 @@ Defective tiles whose place nobody marked are left out, since their cells would 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from stages.models.trained import Description
 from stages.models.weights import Classifier
 from stages.records.paths import split_file, tiles_folder, training_lock
 from stages.records.tiles import Tiles, open_tiles
-from stages.runtime.convert import EMPTY_TOO
 from stages.runtime.params import Params
 from stages.runtime.seeds import derive_seed
 from stages.training.cells import CellTask, CellTruth, annotated, map_shape
@@ -31,14 +30,7 @@ from stages.training.identity import hash_tiles, hash_training
 from stages.training.initial import seeded_classifier
 from stages.training.loop import Fitted, fit
 from stages.training.settings import Training
-
-SUPERVISED = "supervised"  # its name in explain.references
-
-
-def is_wanted(params: Params) -> bool:
-    """Return whether `explain.references` has it."""
-    wanted: tuple[str, ...] = params.value("explain.references", Annotated[tuple[str, ...], EMPTY_TOO])
-    return SUPERVISED in wanted
+from stages.training.wanted import SUPERVISED
 
 
 def annotated_tiles(params: Params) -> tuple[Labelled, Labelled] | str:
