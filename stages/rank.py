@@ -49,7 +49,8 @@ def rank(params: Params) -> str:
     write_ranking(ranking)
     write_plots(ranking)
     write_json(RANK_METRICS, {**metrics_by_family(ranking), "verdict": found, "faithfulness": gains})
-    return f"rank{f' by {rule.truth}' if truths else ''}: {sentence}{gains_line} {ranking.around}".rstrip()
+    around = f". {ranking.around}" if ranking.around else ""
+    return f"rank{f' by {rule.truth}' if truths else ''}: {sentence}{gains_line}{around}"
 
 
 def _main() -> None:

@@ -1,15 +1,22 @@
-"""Scores on any scale as probabilities: a logistic curve through validation tiles (Platt 1999).
+"""Scores on any scale as probabilities: a logistic curve through validation tiles, moved to where calls are best.
 
-    p = sigmoid(a z + b),  z = (score - mean) / standard deviation
+    p = sigmoid(a z + b - log(c / (1 - c))),  z = (score - mean) / standard deviation
 
-a and b maximise  sum_n t_n log p_n + (1 - t_n) log(1 - p_n),  where t is (N+ + 1) / (N+ + 2) for a defective tile and
-1 / (N- + 2) for a good one ("Probabilistic outputs for support vector machines", section 2.2), so that tiles which a
-score tells apart without an error have a finite curve, too. Found by Newton's method with halved steps.
+a and b (Platt 1999) maximise  sum_n t_n log p_n + (1 - t_n) log(1 - p_n)  of the curve before it is moved, where t is
+(N+ + 1) / (N+ + 2) for a defective tile and 1 / (N- + 2) for a good one ("Probabilistic outputs for support vector
+machines", section 2.2), so that tiles which a score tells apart without an error have a finite curve, too. Found by
+Newton's method with halved steps.
+
+c is the p at which calling tiles defective has the highest F1 on the same tiles (`calibration.fit_threshold`), so that
+this is where p is one half. Without it a score that hardly tells tiles apart would call none of them where defects are
+rare, while a classifier that was trained on as many good as defective tiles calls many.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
+
+from stages.classification.calibration import fit_threshold
 
 STEPS, HALVINGS = 100, 30
 ENOUGH = 1e-10  # of the slope, per tile
@@ -18,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def probability_of(scores: NDArray[np.floating], fitted: NDArray[np.intp], defective: NDArray[np.bool_]) -> Floats:
-    """Return (N,) the probability that each tile is defective, by its score alone.
+    """Return (N,) a probability that each tile is defective, by its score alone; the best F1 is at one half.
 
     Args:
         scores: (N,) higher is more defective.
@@ -35,7 +42,9 @@ def probability_of(scores: NDArray[np.floating], fitted: NDArray[np.intp], defec
     spread = known.std()
     places = (scores - known.mean()) / (spread if spread > 0 else 1.0)
     slope, start = _fit(places[fitted], defective)
-    probability: Floats = expit(slope * places + start)
+    curve = slope * places + start
+    middle = logit(fit_threshold(expit(curve[fitted]), defective))
+    probability: Floats = expit(curve - middle)
     return probability
 
 

@@ -44,9 +44,9 @@ class Method:
 def methods_of(maps: Maps, tiles: ScoredTiles, seed: int) -> list[Method]:
     """Return the methods that explain wrote, the model's own first, and the controls on that one's grid.
 
-    A reference has a score of each tile, too, which a logistic curve through validation tiles makes a probability. By
-    it its maps are black or not, as the model's are by the model's. So the two numbers of that curve are all that
-    `nearest_good` ever learns of defects.
+    A reference has a score of each tile, too, which a logistic curve through validation tiles makes a probability, one
+    half where calling tiles is best. By it its maps are black or not, as the model's are by the model's. So the three
+    numbers of that curve are all that `nearest_good` ever learns of defects.
 
     Args:
         seed: of the random map.

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
+from stages.classification.calibration import fit_threshold
 from stages.classification.score_calibration import probability_of
 
 
@@ -25,8 +26,20 @@ def test_the_curve_is_the_most_likely_one_for_platts_targets() -> None:
 
     slope, start = minimize(loss, (0.0, 0.0), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).x
     found = probability_of(scores, np.arange(len(scores)), defective)
-    np.testing.assert_allclose(found, expit(slope * scores + start), atol=1e-6)
-    assert found.mean() == pytest.approx(targets.mean(), abs=1e-9)  # the slope of the intercept is 0
+    curve = expit(slope * scores + start)
+    middle = fit_threshold(curve, defective)
+    np.testing.assert_allclose(found, expit(slope * scores + start - logit(middle)), atol=1e-6)
+    np.testing.assert_array_equal(found > 0.5, curve > middle)
+
+
+def test_tiles_are_called_where_f1_is_best_so_that_rare_defects_are_called_at_all() -> None:
+    """By hand: the highest one alone has F1 2 / 3, three have 4 / 5, four 2 / 3."""
+    scores = np.array([0.0, 0, 0, 0, 0, 0, 4, 5, 7, 9])
+    defective = np.array([0, 0, 0, 0, 0, 0, 0, 1, 0, 1], bool)
+    found = probability_of(scores, np.arange(10), defective)
+    f1 = {called: 2 * defective[-called:].sum() / (called + 2) for called in range(1, 11)}
+    best = max(f1, key=lambda called: f1[called])
+    assert best == 3 and np.flatnonzero(found > 0.5).tolist() == [7, 8, 9]
 
 
 def test_scale_and_origin_of_the_scores_do_not_matter_and_others_are_placed_by_the_same_curve() -> None:
@@ -42,7 +55,7 @@ def test_tiles_that_a_score_tells_apart_have_a_finite_curve() -> None:
     found = probability_of(np.array([1.0, 2.0, 8.0, 9.0]), np.arange(4), np.array([False, False, True, True]))
     assert (found > 0).all() and (found < 1).all() and (found[:2] < 0.5).all() and (found[2:] > 0.5).all()
     constant = probability_of(np.ones(4), np.arange(4), np.array([False, False, False, True]))
-    np.testing.assert_allclose(constant, (2 / 3 + 3 / 5) / 4, atol=1e-9)  # the mean of Platt's targets
+    assert (constant > 0.5).all()  # nothing to tell by: all are called, as one F1 is the best
 
 
 @pytest.mark.parametrize(("defective", "expected"), [(True, 1.0), (False, 0.0)])
