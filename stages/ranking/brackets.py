@@ -55,14 +55,19 @@ def verdict_of(brackets: Sequence[Bracket], standings: Mapping[str, Sequence[Sta
         for bracket in brackets:
             if (bracket.truth, bracket.classifier) == (truth, first):
                 content[truth] = _content(bracket)
-                words.append(sentence_of(bracket, metric))
+                words.append(sentence_of(bracket, metric, taught_otherwise=truth == "boxes" and "exact" in standings))
     return content | {"sentence": " ".join(words)} if content else {}
 
 
-def sentence_of(bracket: Bracket, metric: str) -> str:
+def sentence_of(bracket: Bracket, metric: str, taught_otherwise: bool = False) -> str:
     """Return what labels alone reach of what annotation would give, and what no defect at all reaches, in one sentence.
 
     A reference that is left out is said with its reason.
+
+    Args:
+        bracket: of the best explanation.
+        metric: which of its scores.
+        taught_otherwise: the supervised network was taught by exact masks, and this truth is boxes.
     """
     places = bracket.places[metric]
     where = f"By {AGAINST[bracket.truth]}, in {metric.replace('_', ' ')}: "
@@ -80,7 +85,11 @@ def sentence_of(bracket: Bracket, metric: str) -> str:
                 "annotation gives no more than that detector"
                 if np.isnan(between.value)
                 else f"between the two the map stands at {_words(between)}"
+                if not _too_close(between)
+                else "the two are too close to say where between them the map stands"
             )
+        if taught_otherwise:
+            said.append("annotation here is exact masks, which have not the margins of boxes")
     elif NEAREST_GOOD in bracket.scores[metric]:
         own, detector = (bracket.scores[metric][kind] for kind in (OWN, NEAREST_GOOD))
         said.append(f"labels alone ({bracket.line}) reach {own.value:.3f}")
@@ -157,6 +166,10 @@ def _content(bracket: Bracket) -> dict[str, Any]:
         content[metric] = {kind: score.value for kind, score in scores.items()} | lost | fractions
         content[metric]["perfect_map"] = bracket.perfect[metric]
     return content
+
+
+def _too_close(between: Estimate) -> bool:
+    return bool(np.isnan(between.low)) and between.clusters >= MIN_CLUSTERS
 
 
 def _words(place: Estimate) -> str:

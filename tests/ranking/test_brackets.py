@@ -112,6 +112,11 @@ def test_sentences() -> None:
         "interval)."
     )
     assert "; annotation gives no more than that detector." in sentence_of(bracket(**places | {"between": none}), "f1")
+    close = places | {"between": Estimate(11.0, NAN, NAN, 9)}
+    assert sentence_of(bracket(**close), "f1", taught_otherwise=True).endswith(
+        "; the two are too close to say where between them the map stands; annotation here is exact masks, which have "
+        "not the margins of boxes."
+    )
     alone = bracket()
     del alone.scores["f1"]["supervised"]
     lost = replace(alone, left_out={"supervised": "the data set has no annotated area"})
