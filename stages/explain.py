@@ -1,6 +1,6 @@
 """Stage explain: the heatmaps of one model for every validation and test tile in every setting, and its logits."""
 
-from stages.records.paths import maps_folder, model_folder, split_file, tiles_folder
+from stages.records.paths import maps_folder, model_folder, split_file, supervised_folder, tiles_folder
 from stages.runtime.command import run_model_stage
 from stages.runtime.params import Params, Runtime
 
@@ -12,6 +12,7 @@ def explain(params: Params, name: str) -> str:
     from stages.explainers.batches import explain_batches
     from stages.explainers.explainer import learn_from, prepare_explainers, save_learned
     from stages.explainers.methods import Explain, methods_left_out
+    from stages.explainers.references import kept_words, prepare_references
     from stages.explainers.run import explain_fingerprint
     from stages.heatmaps.new_maps import NewMaps
     from stages.models.batches import in_order
@@ -23,11 +24,12 @@ def explain(params: Params, name: str) -> str:
 
     parameters, device = params.read(Explain), choose_device(params.read(Runtime).device)
     model, description = load_classifier(model_folder(name))
-    explainers = prepare_explainers(model, description, parameters)
-    for explainer in explainers:
-        explainer.to(device)
     dataset = params.dataset_name
     all_tiles = open_tiles(tiles_folder(dataset), split_file(dataset))
+    references = prepare_references(model, description, parameters, all_tiles, supervised_folder(name))
+    explainers = prepare_explainers(model, description, parameters) + list(references.explainers)
+    for explainer in explainers:
+        explainer.to(device)
     explainers = learn_from(all_tiles, explainers, description, device)
     tiles = all_tiles.select(("val", "test"))
     run = explain_fingerprint(name, parameters, dataset, tiles, device)
@@ -36,10 +38,12 @@ def explain(params: Params, name: str) -> str:
         save_learned(folder, explainers)
         batches = [rows for rows in in_order(tiles, parameters.batch) if rows[0] >= maps.done]
         explained = explain_batches(explainers, description, tiles, progress(batches, f"explain {name}"), device)
-        for number, (rows, heatmaps, logits) in enumerate(explained, 1):
+        for number, (rows, heatmaps, logits, tile_scores) in enumerate(explained, 1):
             maps.write_logits(rows, logits)
             for method, values in heatmaps.items():
                 maps.write(method, rows, values)
+            for method, scores in tile_scores.items():
+                maps.write_tile_scores(method, rows, scores)
             if number % BATCHES_KEPT == 0 or number == len(batches):
                 maps.commit(int(rows[-1]) + 1)
         content = {
@@ -47,12 +51,11 @@ def explain(params: Params, name: str) -> str:
             "family": description.architecture.family,
             "order": [explainer.name for explainer in explainers],
             "methods": {explainer.name: explainer.record for explainer in explainers},
-        }
+        } | ({"left_out": references.left_out} if references.left_out else {})
         maps.finish(tiles.index[["tile_id", "split", "label"]], description.classes, content)
     made = ", ".join(f"{explainer.name} x {len(explainer.settings)}" for explainer in explainers)
-    left_out = methods_left_out(parameters, description.architecture).items()
-    without = "".join(f"; without {method}: {reason}" for method, reason in left_out)
-    return f"explain {name}: {len(tiles)} tiles, {made}{without}"
+    without = methods_left_out(parameters, description.architecture) | references.left_out
+    return f"explain {name}: {len(tiles)} tiles, {made}{kept_words(explainers, without)}"
 
 
 if __name__ == "__main__":

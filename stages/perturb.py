@@ -50,7 +50,7 @@ def perturb(params: Params, name: str) -> str:
     predict = make_predict(model, description, pixels, rule.batch, device)
     probability = predict(pixels)
 
-    chosen = {key: of for key, of in explanations.items() if not of.control and (rule.methods == "all" or key == best)}
+    chosen = {key: of for key, of in explanations.items() if not of.beside and (rule.methods == "all" or key == best)}
     tables, curves = [], []
     scores: dict[str, dict[str, Any]] = {}
     for key, fill in progress([(key, fill) for key in chosen for fill in rule.fills], f"perturb {name}"):

@@ -18,6 +18,7 @@ from stages.runtime.params import Params, read_params
 
 def rank(params: Params) -> str:
     """Write the ranking; return the verdict as the line to print."""
+    from stages.ranking.brackets import brackets_of, verdict_of
     from stages.ranking.estimates import estimate_against
     from stages.ranking.gains import compare_gains, read_gains
     from stages.ranking.outputs import metrics_by_family, write_plots
@@ -39,12 +40,17 @@ def rank(params: Params) -> str:
     standings = {truth: standings_against(truth, rule.metrics, ranked, estimates[truth], scores) for truth in truths}
     found = verdict(rule.truth, standings, estimates)
     sentence = found.get("sentence", NOTHING)
-    ranking = Ranking(rule.truth, rule.metrics, tuple(chain(*standings.values())), sentence)
+    every = tuple(chain(*standings.values()))
+    brackets = brackets_of(every, scores, rule)
+    references = verdict_of(brackets, standings, rule.metrics[0])
+    found |= {"references": references} if references else {}
+    ranking = Ranking(rule.truth, rule.metrics, every, sentence, brackets, references.get("sentence", ""))
 
     write_ranking(ranking)
     write_plots(ranking)
     write_json(RANK_METRICS, {**metrics_by_family(ranking), "verdict": found, "faithfulness": gains})
-    return f"rank{f' by {rule.truth}' if truths else ''}: {sentence}{gains_line}"
+    around = f". {ranking.around}" if ranking.around else ""
+    return f"rank{f' by {rule.truth}' if truths else ''}: {sentence}{gains_line}{around}"
 
 
 def _main() -> None:

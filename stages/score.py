@@ -23,6 +23,7 @@ def score(params: Params, model: str) -> str:
     from stages.scoring.images import image_histograms
     from stages.scoring.measure import all_scores, measure
     from stages.scoring.methods import grid_truths, methods_of
+    from stages.scoring.references import perfect_scores, tile_scores_of, with_perfect
     from stages.scoring.settings import Score
     from stages.scoring.thresholding import alarm_levels, by_thresholds, choose_levels
     from stages.scoring.tiles import join_tiles
@@ -46,6 +47,8 @@ def score(params: Params, model: str) -> str:
 
     content = summary.explanation_scores(explanations, methods, tiles, test, test_scores, thresholded, rule)
     explanations = summary.with_controls(explanations, content)
+    perfect = perfect_scores(maps, methods, test_scores)
+    references = tile_scores_of(maps, methods, tiles, rule.probability_threshold)
     settings = tables.setting_lines(methods, {"val": val_scores, "test": test_scores})
     write_csv(plot_file("settings", model, ".csv"), tables.SETTINGS_COLUMNS, settings)
     strata = tables.stratum_lines(explanations, test, tiles)
@@ -60,9 +63,11 @@ def score(params: Params, model: str) -> str:
         best,
         image_histograms(explanations, methods, test, tiles),
         summary.pooled_scores(content),
+        {"perfect": perfect, "left_out": maps.left_out} if references else None,
     )
     good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
-    write_json(metrics_file("score", model), {model: content | classifier | {"good_tiles": good_tiles}})
+    found = with_perfect(content, perfect) | classifier | {"good_tiles": good_tiles} | references
+    write_json(metrics_file("score", model), {model: found})
     explanation = explanations[best]
     setting = maps.words_for(explanation.method, explanation.fusion, explanation.discard)
     return summary.line(model, setting, best, content, classifier)

@@ -15,6 +15,7 @@ CODE = r"stages/.*"
 UNDECLARED = {  # verb -> what it may open besides, as a regular expression
     "explain": CODE,  # its content names the work that a killed run goes on with; it changes no result
     "train": CODE,  # the same
+    "supervise": CODE,
     # `dvc plots show` looks where it is; dvc.yaml, which says what is drawn how, can be no dependency
     "report": r"dvc\.(yaml|lock)|\.dvc/config|\.dvcignore|(\.dvc/)?\.gitignore|.*/",
 }
@@ -23,6 +24,7 @@ UNOPENED = {  # verb -> what it reads only where something is searched for or `t
     "tune": r"data/.*|stages/.*",
     "adopt": r"metrics/tune/.*",
     "train": r"data/tuned/.*",
+    "supervise": r"data/tuned/.*",
 }
 
 

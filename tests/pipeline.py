@@ -38,6 +38,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "fusion": ["min", "mean"],
         "discard": [0.0, 0.9],
         "methods": {"cnn": ["cam", "gradcam"], "vit": ["rollout"]},
+        "references": ["nearest_good", "supervised"],  # of which the first is left out: no pre-trained weights
     },
     "perturb": {"tiles": 4, "steps": 2},
     "rank": {"resamples": 100},

@@ -29,7 +29,7 @@ def of_models(*verbs: str, models: set[str] = MODELS) -> set[str]:
 
 
 AFTER_EXPLAIN = ("score", "draw", "perturb")
-AFTER_ADOPT = ("train", "explain", *AFTER_EXPLAIN, "time")
+AFTER_ADOPT = ("train", "supervise", "explain", *AFTER_EXPLAIN, "time")
 LAST = {"rank", "report"}
 AFTER_SCORE = LAST | {"export"}
 AFTER_SPLIT = of_models("tune", "adopt", *AFTER_ADOPT) | AFTER_SCORE
@@ -135,6 +135,8 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(
     ("name", "value", "stages"),
     [
         ("explain.discard", [0.0, 0.5], of_models("explain", *AFTER_EXPLAIN, "time") | AFTER_SCORE),
+        ("explain.references", [], of_models("supervise", "explain", *AFTER_EXPLAIN, "time") | AFTER_SCORE),
+        ("explain.nearest_good.coreset", 9, of_models("explain", *AFTER_EXPLAIN, "time") | AFTER_SCORE),
         ("score.intensity_threshold", 100, of_models(*AFTER_EXPLAIN) | AFTER_SCORE),
         ("draw.gallery_tiles", 3, of_models("draw") | {"report"}),
         ("perturb.steps", 3, of_models("perturb") | LAST),

@@ -77,7 +77,7 @@ def append(file: Path, text: str = "\n") -> None:
         ("stages/heatmaps/maps.py", of_models("explain", *AFTER_EXPLAIN) | AFTER_SCORE),
         (
             "stages/training/search.py",
-            of_models("tune", "adopt", "train", "explain", "time", *AFTER_EXPLAIN) | AFTER_SCORE,
+            of_models("tune", "adopt", "train", "supervise", "explain", "time", *AFTER_EXPLAIN) | AFTER_SCORE,
         ),
         ("stages/exports/graph.py", {"export"}),
     ],

@@ -24,6 +24,7 @@ class ExplainedBatch(NamedTuple):
     rows: NDArray[np.intp]  # (n,) which tiles they are
     heatmaps: dict[str, NDArray[np.float32]]  # explainer -> (n, settings, rows, columns), finite
     logits: NDArray[np.float32]  # (n,), of several classes (n, classes); finite
+    tile_scores: dict[str, NDArray[np.float32]]  # reference -> (n,) how defective each tile is, any scale; finite
 
 
 def explain_batches(
@@ -69,7 +70,8 @@ def _explain_batch(
         outputs = made[explainer.name] = explainer.heatmaps(images, target, made)
         heatmaps[explainer.name] = _finite(outputs.heatmaps, explainer, description)
         logits[explainer.name] = _finite(outputs.logits, explainer, description)
-    return ExplainedBatch(rows, heatmaps, logits[explainers[0].name])
+    tile_scores = {explainer.name: logits[explainer.name] for explainer in explainers if explainer.reference}
+    return ExplainedBatch(rows, heatmaps, logits[explainers[0].name], tile_scores)
 
 
 def _finite(values: Tensor | None, explainer: Explainer, description: Description) -> NDArray[np.float32]:

@@ -37,6 +37,7 @@ class Explainer:
     refines: str | None = None  # name of the explainer whose maps are refined
     by: Callable[..., Tensor] = refine  # or `blur`: what makes maps of them
     control: bool = False  # it is there to be beaten: it knows no defect, or no edge of the tile
+    reference: bool = False  # no explanation of the model, but what another kind of detector says of the same tiles
     learned: Learned | None = None  # see `Method.learn`
 
     @property
@@ -69,7 +70,8 @@ class Explainer:
         """Return what `stages.heatmaps.maps` wants to know of its maps."""
         record = {"cell_px": self.cell_px, "offset_px": self.offset_px, "ranges": True, "settings": self.settings}
         record |= {"varies": self.method.varies} if self.method.varies != "discard" else {}
-        return record | ({"control": True} if self.control else {})
+        record |= {"control": True} if self.control else {}
+        return record | ({"reference": True} if self.reference else {})
 
     def one_by_one(self) -> Iterator[tuple[dict[str, Any], "Explainer"]]:
         """Yield every setting, with the explainer that makes its map alone."""
@@ -129,18 +131,18 @@ def prepare_explainers(model: Classifier, description: Description, parameters: 
     """
     refuse_guided(parameters, description.px)
     methods = chosen_methods(parameters, description.model, description.architecture)
-    explainers = [_prepare(name, method, model, description, parameters) for name, method in methods.items()]
+    explainers = [prepare(name, method, model, description, parameters) for name, method in methods.items()]
     first = explainers[0]
     found = [*explainers, *_refined(first, f"{first.name}_guided")]
     if parameters.control:
         controls = [(name, own) for method in methods.values() for name, own in method.controls.items()]
         few = replace(parameters, discard=parameters.discard[:1])
         random_model = _with_random_weights(description, parameters.seed)
-        control = _prepare(f"{first.name}_randomised", first.method, random_model, description, few)
+        control = prepare(f"{first.name}_randomised", first.method, random_model, description, few)
         found += [control, *_refined(control, f"{first.name}_guided_randomised")]
         found += [replace(blurred, by=blur, control=True) for blurred in _refined(first, f"{first.name}_blur")]
         found += [
-            replace(_prepare(name, method, model, description, parameters), control=True) for name, method in controls
+            replace(prepare(name, method, model, description, parameters), control=True) for name, method in controls
         ]
     return found
 
@@ -178,9 +180,10 @@ def save_learned(folder: Path, explainers: Sequence[Explainer]) -> None:
                 temporary.write_bytes(save(tensors))  # as bytes: safetensors hides the system's error
 
 
-def _prepare(
+def prepare(
     name: str, method: Method, model: Classifier, description: Description, parameters: ExplainCommon
 ) -> Explainer:
+    """Return the explainer of one method on a model."""
     views = prepare_views(model, description, parameters, method.cells, method.shares)
     return Explainer(name, method, parameters, views)
 

@@ -5,7 +5,7 @@ class map and distance have where nothing is wrong.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,8 +63,11 @@ class GoodTiles:
     def distances(self, features: Tensor) -> Tensor:
         """Return (N, 1, h, w) how far features (N, C, h, w) are from the memory, Euclidean."""
         count, _, rows, columns = features.shape
-        cells = features.permute(0, 2, 3, 1).flatten(0, 2)
-        return nearest_distance((cells - self.centre) @ self.axes, self.memory).view(count, 1, rows, columns)
+        return nearest_distance(self.projected(features), self.memory).view(count, 1, rows, columns)
+
+    def projected(self, features: Tensor) -> Tensor:
+        """Return features (N, C, h, w) as (N h w, P), cells as the memory has them, row by row."""
+        return (features.permute(0, 2, 3, 1).flatten(0, 2) - self.centre) @ self.axes
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all of it but the network, by name, to be saved."""
@@ -123,7 +126,7 @@ def look(model: Classifier, images: Tensor, target: Target, parameters: Any, net
             settings = settings_grid(tuple(parameters.fusion), (0.0,))
             assert isinstance(model, RolloutClassifier)
             logits, maps = rollout.explain(model, images, target, settings=settings, normalise=parameters.normalise)
-    found = heard() if network is None else _features(network, images)
+    found = heard() if network is None else features_of(network, images)
     assert maps is not None
     maps, rows_columns, coarser = common_grid(maps, model.cell_px, found, features.cell_px)
     of_fusion = dict(zip(fusions_of(model, parameters), maps.split(1, dim=1), strict=True))
@@ -163,14 +166,8 @@ def learn(
     rule = parameters.novelty
     network = None if rule.features == "own" else pretrained_classifier(description).to(device)
     seed = derive_seed(parameters.seed, "novelty", description.model)
-    train, val = (_good(tiles, split) for split in ("train", "val"))
-    candidates = _candidates(network or model, train, rule, parameters.batch, seed, device)
-    centre = candidates.mean(dim=0)
-    axes = _principal_axes(candidates - centre, rule.channels)
-    projected = (candidates - centre) @ axes
-    memory = projected[coreset(projected, rule.memory, seed)].contiguous()
-
-    unscaled = GoodTiles(memory, centre, axes, Spread(0, 1), {}, network)
+    train, val = (good_of(tiles, split) for split in ("train", "val"))
+    unscaled = replace(remember(network or model, train, rule, parameters.batch, seed, device), network=network)
     distances: list[Tensor] = []
     class_maps: dict[str | None, list[Tensor]] = {fusion: [] for fusion in fusions_of(model, parameters)}
     for images in _batches(val, np.arange(len(val)), parameters.batch, device):
@@ -179,10 +176,34 @@ def learn(
         for fusion, maps in seen.class_maps.items():
             class_maps[fusion].append(maps)
     spreads = {fusion: Spread.of(torch.cat(maps)) for fusion, maps in class_maps.items()}
-    return GoodTiles(memory, centre, axes, Spread.of(torch.cat(distances)), spreads, network)
+    return replace(unscaled, distance=Spread.of(torch.cat(distances)), class_maps=spreads)
 
 
-def _good(tiles: Tiles, split: str) -> Tiles:
+def remember(network: Classifier, train: Tiles, rule: Any, batch: int, seed: int, device: torch.device) -> GoodTiles:
+    """Return a memory of what a network sees at cells of good tiles, distances not standardised.
+
+    Args:
+        network: whose features they are, in evaluation mode, on `device`.
+        train: the good tiles.
+        rule: how many `tiles`, `candidates`, cells in the `memory`, and principal `channels` (None: all).
+        batch: tiles per forward pass.
+        seed: of the choice.
+        device: that computes.
+    """
+    candidates = _candidates(network, train, rule, batch, seed, device)
+    centre = candidates.mean(dim=0)
+    axes = _principal_axes(candidates - centre, rule.channels)
+    projected = (candidates - centre) @ axes
+    memory = projected[coreset(projected, rule.memory, seed)].contiguous()
+    return GoodTiles(memory, centre, axes, Spread(0, 1), {}, network)
+
+
+def good_of(tiles: Tiles, split: str) -> Tiles:
+    """Return the good tiles of a split.
+
+    Raises:
+        InputError: there is none.
+    """
     index = tiles.index
     if not ((index["label"] == "good") & (index["split"] == split)).any():
         raise InputError(
@@ -199,14 +220,15 @@ def _candidates(network: Classifier, train: Tiles, rule: Any, batch: int, seed: 
     each = max(1, rule.candidates // len(chosen))
     found = []
     for images in _batches(train, chosen, batch, device):
-        cells = _features(network, images).flatten(2).mT  # (N, cells, C)
+        cells = features_of(network, images).flatten(2).mT  # (N, cells, C)
         for of_tile in cells:
             places = np.sort(random.permutation(len(of_tile))[:each])
             found.append(of_tile[torch.from_numpy(places).to(device)])
     return torch.cat(found)
 
 
-def _features(network: Classifier, images: Tensor) -> Tensor:
+def features_of(network: Classifier, images: Tensor) -> Tensor:
+    """Return the early features (N, C, h, w) of images (N, 3, px, px) in 0..1, in a forward pass of their own."""
     with EarlyFeatures(network).heard() as heard:
         network(images)
     return heard()

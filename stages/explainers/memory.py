@@ -1,6 +1,6 @@
 """A memory of good features: a bounded choice of them, and how far others are from the nearest.
 
-PatchCore (Roth et al. 2022, "Towards total recall in industrial anomaly detection", section 3.2 and algorithm 1): of
+PatchCore (Roth et al. 2022, "Towards total recall in industrial anomaly detection", section 3 and algorithm 1): of
 the features of good images a subset is kept that covers the rest, and what is far from all of it is unlike anything
 good.
 """
@@ -85,3 +85,32 @@ def nearest_distance(features: Tensor, memory: Tensor) -> Tensor:
         some = features[start : start + rows]
         nearest[start : start + rows] = torch.addmm(squares, some, memory.mT, alpha=-2).amin(dim=1)
     return (nearest + features.square().sum(dim=1)).clamp_(min=0).sqrt_()
+
+
+def reweighted(distances: Tensor, features: Tensor, memory: Tensor, neighbours: int) -> Tensor:
+    """Return the anomaly score of images from the farthest feature of each (PatchCore, section 3.3, equation 7).
+
+        s = w d(f, m*),   w = 1 - exp d(f, m*) / sum_(m in N) exp d(f, m)
+
+    f is the feature, m* the nearest one of the memory, N the `neighbours` of the memory nearest to m*, itself among
+    them. w is small where m* lies alone, so that f is as far from the others: what is rare among the good counts less.
+
+    Args:
+        distances: (N,) d(f, m*) of the farthest feature of each image.
+        features: (N, P) that feature.
+        memory: (M, P).
+        neighbours: at most M count; 1: no weight (w = 1), as many implementations have it, since w would be 0.
+
+    Returns:
+        (N,) >= 0.
+
+    >>> far = torch.tensor([[3.0, 0.0]])
+    >>> reweighted(torch.tensor([3.0]), far, torch.tensor([[0.0, 0.0], [0.0, 4.0], [99.0, 0.0]]), 2).item()
+    2.6423912048339844
+    """
+    if neighbours == 1:
+        return distances
+    nearest = torch.cdist(features, memory).argmin(dim=1)
+    around = torch.cdist(memory[nearest], memory).topk(min(neighbours, len(memory)), largest=False).indices
+    to_around = (features[:, None] - memory[around]).norm(dim=2)
+    return distances * (1 - (distances - to_around.logsumexp(dim=1)).exp())

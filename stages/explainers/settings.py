@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from stages.runtime.convert import DISTINCT, above, at_least, between
+from stages.runtime.convert import DISTINCT, EMPTY_TOO, above, at_least, between
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,16 @@ class Guided:
     cell_px: Annotated[int, at_least(1)] = 4
     radius_px: Annotated[int, at_least(1)] = 8
     eps: Annotated[float, above(0)] = 1e-3
+
+
+@dataclass(frozen=True)
+class NearestGood:
+    """The reference `stages.explainers.nearest_good`: how many good cells are looked at, and how many kept."""
+
+    tiles: Annotated[int, at_least(1)] = 1000
+    candidates: Annotated[int, at_least(1)] = 20000
+    coreset: Annotated[int, at_least(0)] = 2000
+    neighbours: Annotated[int, at_least(1)] = 9
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class ExplainCommon:
     scales: Annotated[tuple[Annotated[float, above(0)], ...], DISTINCT] = (1.0,)
     refine: Literal["none", "guided"] = "none"
     guided: Guided = Guided()
+    references: Annotated[tuple[Literal["nearest_good", "supervised"], ...], DISTINCT, EMPTY_TOO] = ()
+    nearest_good: NearestGood = NearestGood()
 
 
 @dataclass(frozen=True)

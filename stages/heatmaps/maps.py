@@ -2,12 +2,14 @@
 
 data/maps/<model>/<method>.npy     (N, S, h, w) float16, one file per explanation method: places 0..1 in the map's range
 data/maps/<model>/<method>_range.npy  (N, S, 2) float32, that range: the map's lowest and highest value
+data/maps/<model>/<method>_score.npy  (N,) float32, of references: how defective each tile is, on a scale of their own
 data/maps/<model>/index.parquet    N rows: tile_id, split, label, logit; multiclass: predicted
 data/maps/<model>/logits.npy       multiclass: (N, K) float32
 data/maps/<model>/settings.json    what the second axis of each file means, and where its cells lie in the tile
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ class MethodMaps:
     ranges: RowFile | None = None  # (N, S, 2) float32 what 0 and 1 of `values` mean; None: values are the map
     control: bool = False  # knows no defect: made to be beaten
     varies: str = "discard"  # what `discards` are, in one word; of novelty the weight
+    tile_scores: RowFile | None = None  # (N,) float32 of a reference, which stands beside the model's own methods
 
     def read(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the (n, S, h, w) heatmaps of these rows.
@@ -72,6 +75,7 @@ class Maps:
     methods: dict[str, MethodMaps]  # the model's own method first, as `explain.methods` names them
     classes: tuple[str, ...] = ()  # K, in the order of the logits; empty for a binary classifier
     class_logits: NDArray[np.float32] | None = None  # (N, K), None for a binary classifier
+    left_out: Mapping[str, str] = field(default_factory=dict)  # reference that was asked for -> why it is not there
 
     def positions_in(self, tiles: Tiles) -> NDArray[np.intp]:
         """Return (N,) the position of each tile in the index of `tiles`.
@@ -124,6 +128,11 @@ def ranges_file(folder: Path, method: str) -> Path:
     return folder / f"{method}_range.npy"
 
 
+def tile_scores_file(folder: Path, method: str) -> Path:
+    """Return where the tile scores of a reference lie."""
+    return folder / f"{method}_score.npy"
+
+
 def open_maps(folder: Path) -> Maps:
     """Open a folder of heatmaps.
 
@@ -145,15 +154,16 @@ def open_maps(folder: Path) -> Maps:
         methods = {method: _method(folder, method, described["methods"][method], index) for method in order}
         if not methods:
             raise ValueError("no methods")
+        left_out = {str(name): str(reason) for name, reason in described.get("left_out", {}).items()}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{settings_file}: not as explain writes it ({error!r}); {AGAIN}") from None
     if "predicted" not in index:
-        return Maps(folder, index, family, methods)
+        return Maps(folder, index, family, methods, left_out=left_out)
     classes, logits = tuple(described.get("classes", ())), RowFile(folder / "logits.npy", "explain")
     if logits.shape != (len(index), len(classes)):
         expected = f"expected {len(index)} tiles x {len(classes)} classes"
         raise InputError(f"{folder / 'logits.npy'}: has shape {logits.shape}, {expected}; {AGAIN}")
-    return Maps(folder, index, family, methods, classes, logits.read(np.arange(len(index))))
+    return Maps(folder, index, family, methods, classes, logits.read(np.arange(len(index))), left_out)
 
 
 def _method(folder: Path, method: str, described: dict[str, Any], index: pd.DataFrame) -> MethodMaps:
@@ -173,6 +183,10 @@ def _method(folder: Path, method: str, described: dict[str, Any], index: pd.Data
     ranges = RowFile(ranges_file(folder, method), "explain") if described.get("ranges", False) else None
     if ranges is not None and ranges.shape != (*values.shape[:2], 2):
         raise InputError(f"{ranges_file(folder, method)}: has shape {ranges.shape}; {AGAIN}")
+    scores = RowFile(tile_scores_file(folder, method), "explain") if described.get("reference", False) else None
+    if scores is not None and scores.shape != (len(index),):
+        raise InputError(f"{tile_scores_file(folder, method)}: has shape {scores.shape}; {AGAIN}")
     tile_ids = index["tile_id"].to_numpy(dtype=object)
     control, varies = bool(described.get("control", False)), str(described.get("varies", "discard"))
-    return MethodMaps(file, values, tile_ids, names, fusions, discards, cell_px, offset_px, ranges, control, varies)
+    cells = cell_px, offset_px, ranges
+    return MethodMaps(file, values, tile_ids, names, fusions, discards, *cells, control, varies, scores)

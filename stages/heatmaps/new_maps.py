@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.heatmaps.maps import maps_file, ranges_file
+from stages.heatmaps.maps import maps_file, ranges_file, tile_scores_file
 from stages.records.files import read_json, write_json
 
 PROGRESS = "progress.json"
@@ -43,6 +43,10 @@ class NewMaps:
     def write_logits(self, rows: NDArray[np.integer], logits: NDArray[np.float32]) -> None:
         """Write the logits (n,) or (n, K) of these rows."""
         self._array(self.folder / "logits.npy", np.float32, logits.shape[1:])[rows] = logits
+
+    def write_tile_scores(self, method: str, rows: NDArray[np.integer], scores: NDArray[np.float32]) -> None:
+        """Write how defective each of these tiles is (n,) to a method that says so itself: a reference."""
+        self._array(tile_scores_file(self.folder, method), np.float32, ())[rows] = scores
 
     def commit(self, done: int) -> None:
         """Declare the rows before `done` complete: a run that is killed from now on resumes there."""

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -40,13 +41,18 @@ class Description:
         return 1 if self.task == "binary" else len(self.classes)
 
 
-def save_classifier(folder: Path, model: Classifier, description: Description) -> None:
-    """Write a classifier's weights and its description into a folder: both, or neither."""
+def save_classifier(folder: Path, model: Classifier, description: Description, training: Any = None) -> None:
+    """Write a classifier's weights and its description into a folder: both, or neither.
+
+    With `training`, anything that JSON can say, also training.json.
+    """
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     with new_folder(folder) as temporary:
         # as bytes, because safetensors hides the system's error when it writes to a file itself
         (temporary / "model.safetensors").write_bytes(save(state))
         write_json(temporary / "model.json", asdict(description), exact=True)
+        if training is not None:
+            write_json(temporary / "training.json", training)
 
 
 def read_description(folder: Path) -> Description:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from stages.ranking.record import FAMILIES, Estimate, Ranking
+from stages.ranking.record import FAMILIES, NEAREST_GOOD, SUPERVISED, Estimate, Ranking
 from stages.records.files import write_csv
 from stages.records.paths import LATENCY_PLOT, RANK_PLOT, TRUTHS_PLOT
 
@@ -69,10 +69,17 @@ def _rank_lines(ranking: Ranking) -> Iterable[Line]:
 
 
 def _truth_lines(ranking: Ranking) -> Iterable[Line]:
-    """Yield `TRUTHS_COLUMNS`, one line per truth, explanation and metric."""
+    """Yield `TRUTHS_COLUMNS`, one line per truth, explanation and metric; after them those of references."""
     for standing in ranking.standings:
         for metric, score in standing.scores.items():
             yield standing.truth, standing.explanation.family, standing.explanation.name, metric, *_fields(score)
+    family_of = {standing.explanation.classifier: standing.explanation.family for standing in ranking.standings}
+    for bracket in ranking.brackets:
+        for kind in (NEAREST_GOOD, SUPERVISED):
+            name = f"{bracket.classifier} {kind}"
+            for metric, scores in bracket.scores.items():
+                if kind in scores:
+                    yield bracket.truth, family_of[bracket.classifier], name, metric, *_fields(scores[kind])
 
 
 def _latency_lines(ranking: Ranking) -> Iterable[Line]:

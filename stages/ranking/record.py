@@ -15,6 +15,8 @@ from stages.runtime.errors import InputError
 
 FAMILIES = {"cnn": "CNN", "vit": "ViT"}  # in the order in which they are ranked -> as people write them
 
+OWN, NEAREST_GOOD, SUPERVISED = "own", "nearest_good", "supervised"  # the model's map, and what stands around it
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -73,6 +75,19 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Bracket:
+    """Where the best explanation of one classifier stands between its references, against one truth."""
+
+    truth: str  # boxes | exact
+    classifier: str  # the model, of its seeds the first
+    line: str  # name of that explanation in the ranking
+    scores: dict[str, dict[str, Estimate]]  # metric -> own | nearest_good | supervised -> score, of those there are
+    perfect: dict[str, float]  # metric -> score of the truth itself on the grid of the model's maps
+    places: dict[str, dict[str, Estimate]]  # metric -> name of a fraction of `stages.ranking.brackets` -> what it is
+    left_out: dict[str, str]  # reference that was asked for -> why it is not there
+
+
+@dataclass(frozen=True)
 class Ranking:
     """What rank found."""
 
@@ -80,6 +95,8 @@ class Ranking:
     metrics: tuple[str, ...]  # that count, in the order of rank.metrics; every mapping of metrics has this order
     standings: tuple[Standing, ...]  # truth by truth, in the order of params.yaml; empty where there is no truth
     sentence: str  # the verdict in words
+    brackets: tuple[Bracket, ...] = ()  # truth by truth; empty where `explain.references` asked for none
+    around: str = ""  # the same of the best explanation, in words
 
     @property
     def truths(self) -> list[str]:
@@ -92,8 +109,11 @@ class Ranking:
 
 
 def write_ranking(ranking: Ranking, path: Path = RANKING) -> None:
-    """Write the record; undefined numbers are null."""
-    write_json(path, asdict(ranking), exact=True)
+    """Write the record; undefined numbers are null, and without brackets there is no word of them."""
+    content = asdict(ranking)
+    write_json(
+        path, {key: value for key, value in content.items() if value or key not in ("brackets", "around")}, exact=True
+    )
 
 
 def read_ranking(path: Path = RANKING) -> Ranking:
@@ -106,7 +126,8 @@ def read_ranking(path: Path = RANKING) -> Ranking:
     try:
         metrics = tuple(content["metrics"])
         standings = tuple(_standing(fields, metrics) for fields in content["standings"])
-        return Ranking(**content | {"metrics": metrics, "standings": standings})
+        brackets = tuple(_bracket(fields, metrics) for fields in content.get("brackets", ()))
+        return Ranking(**content | {"metrics": metrics, "standings": standings, "brackets": brackets})
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not as rank writes it ({error!r}); run the rank stage again") from None
 
@@ -123,6 +144,18 @@ def _standing(fields: dict[str, Any], metrics: tuple[str, ...]) -> Standing:
         **{name: _number(fields[name]) for name in ("best_in_resamples", "best_overall_in_resamples")},
     }
     return Standing(**fields | restored)
+
+
+def _bracket(fields: dict[str, Any], metrics: tuple[str, ...]) -> Bracket:
+    """Return a bracket as it was before it was written."""
+    restored = {
+        "perfect": {metric: _number(fields["perfect"][metric]) for metric in metrics},
+        **{
+            name: {metric: {key: _estimate(own) for key, own in fields[name][metric].items()} for metric in metrics}
+            for name in ("scores", "places")
+        },
+    }
+    return Bracket(**fields | restored)
 
 
 def _estimate(fields: dict[str, Any]) -> Estimate:

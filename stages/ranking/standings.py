@@ -23,7 +23,7 @@ def explanations_to_rank(
     methods: str,
     times: Mapping[str, Mapping[str, Any]],
 ) -> list[RankedExplanation]:
-    """Name what is ranked: of each model its own method, or every method; never a control.
+    """Name what is ranked: of each model its own method, or every method; never a control or a reference.
 
     Args:
         scores: of every model.
@@ -38,7 +38,7 @@ def explanations_to_rank(
     ranked = []
     for model, models in seeds.items():
         for key, explanation in scores[model].rows.items():
-            if explanation.control or not (explanation.own or methods == "all"):
+            if explanation.beside or not (explanation.own or methods == "all"):
                 continue
             for seed in models:
                 if key not in scores[seed].rows:

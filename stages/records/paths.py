@@ -58,9 +58,22 @@ def tuned_file(model: str) -> Path:
     return Path("data/tuned") / f"{model}.json"
 
 
-def training_lock(model: str) -> Path:
-    """Return the lock on a model's outputs in this copy of the repository: data/checkpoints/<model>.lock."""
-    return Path("data/checkpoints") / f"{model}.lock"
+def training_lock(model: str, kind: str = "") -> Path:
+    """Return the lock on a model's outputs in this copy of the repository: data/checkpoints/<model>.lock.
+
+    Of another training beside that of the model `kind` says which: data/checkpoints/<model>.<kind>.lock.
+    """
+    return Path("data/checkpoints") / f"{model}{f'.{kind}' if kind else ''}.lock"
+
+
+def supervised_folder(model: str) -> Path:
+    """Return the folder of the reference that was taught where defects are: data/supervised/<model>."""
+    return Path("data/supervised") / model
+
+
+def left_out_file(folder: Path) -> Path:
+    """Return the file that says, in the folder of a reference that was not made, why."""
+    return folder / "left_out.json"
 
 
 def maps_folder(model: str) -> Path:

@@ -39,6 +39,7 @@ def between(low: float, high: float) -> Range:
 
 
 FRACTION = Range("a fraction from 0 to 1", lambda value: 0 <= value <= 1)
+EMPTY_TOO = Range("a list, or []", lambda values: True)  # of a list, which else has at least one value
 DISTINCT = Range("no value twice", lambda values: len(set(values)) == len(values))
 
 
@@ -123,6 +124,8 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     text, although DVC (YAML 1.2) means a number.
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated and EMPTY_TOO in arguments and isinstance(value, list | tuple) and not value:
+        return ()
     if origin is Annotated:
         converted = convert(value, arguments[0], where)
         for allowed in arguments[1:]:

@@ -10,8 +10,9 @@ data/scores/<model>/rows.json           what the explanations are: method, fusio
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,12 @@ class Explanation:
     control: bool
     own: bool  # of the model's own method: the first of `explain.methods` of its family that fits it
     beats_controls: dict[str, bool | None]  # by truth; None: nothing to compare with, or a control itself
+    reference: bool = False  # of another detector, between whose kinds the model's own stand
+
+    @property
+    def beside(self) -> bool:
+        """Whether it stands beside what is ranked: a control or a reference."""
+        return self.control or self.reference
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,9 @@ class Scores:
     truths: tuple[str, ...]
     _table: pd.DataFrame  # indexed by truth and row, then sorted by tile_id
     _pooled: dict[str, dict[str, dict[str, float | None]]]
+    perfect: dict[str, dict[str, float | None]] = field(default_factory=dict)  # truth -> metric -> score of the truth
+    # itself on the grid of the model's maps; empty where no reference was asked for
+    left_out: dict[str, str] = field(default_factory=dict)  # reference that was asked for -> why it is not there
 
     def columns(self, truth: str, row: str) -> dict[str, NDArray]:
         """Return what each of the n tiles adds: tp, fp, fn, tn (pixels) and the scores of single tiles, each (n,)."""
@@ -113,6 +123,7 @@ def write_scores(
     best: str,
     histograms: Iterable[ImageHistograms] = (),
     pooled: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    references: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model's scores.
 
@@ -121,6 +132,7 @@ def write_scores(
         tiles: columns tile_id, source, group, defective.
         histograms: one for each truth, explanation and scale, with sources sorted; taken one at a time.
         pooled: truth -> row -> metric -> exact score of the histograms of all tiles.
+        references: where some were asked for, `perfect` and `left_out` as `Scores` has them.
     """
     with new_folder(folder) as temporary:
         if table is None:
@@ -128,8 +140,8 @@ def write_scores(
         table.sort_values(list(KEYS), kind="stable").to_parquet(temporary / "tiles.parquet", index=False)
         tiles.sort_values("tile_id").to_parquet(temporary / "index.parquet", index=False)
         _write_histograms(temporary / HISTOGRAMS, histograms)
-        described = {name: asdict(row) for name, row in rows.items()}
-        content = {"best": best, "order": list(rows), "rows": described, "pooled": pooled or {}}
+        described = {name: _described(row) for name, row in rows.items()}
+        content = {"best": best, "order": list(rows), "rows": described, "pooled": pooled or {}, **(references or {})}
         write_json(temporary / ROWS, content, exact=True)  # rows that differ in the sixth decimal must not tie
 
 
@@ -140,7 +152,8 @@ def open_scores(folder: Path) -> Scores:
         InputError: a file is missing or unreadable, or an explanation has not every tile.
     """
     rows, best = open_explanations(folder)
-    pooled = read_json(folder / ROWS).get("pooled", {})
+    content = read_json(folder / ROWS)
+    pooled, kept = content.get("pooled", {}), (content.get("perfect", {}), content.get("left_out", {}))
     tiles, table = (read_table(folder / name, "score") for name in ("index.parquet", "tiles.parquet"))
     try:
         expected = tiles["tile_id"].to_numpy(dtype=object)
@@ -149,7 +162,7 @@ def open_scores(folder: Path) -> Scores:
                 raise InputError(f"{folder}: {row} against {truth} has other tiles than index.parquet; {AGAIN}")
         truths = tuple(kind for kind in TRUTHS if (table["truth"] == kind).any())
         table = table.set_index(["truth", "row"]).sort_index(kind="stable")
-        return Scores(folder, rows, best, tiles, truths, table, pooled)
+        return Scores(folder, rows, best, tiles, truths, table, pooled, *kept)
     except KeyError as error:
         raise InputError(f"{folder}: column {error} is missing; {AGAIN}") from None
 
@@ -164,6 +177,11 @@ def open_explanations(folder: Path) -> tuple[dict[str, Explanation], str]:
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not as score writes it ({error!r}); {AGAIN}") from None
+
+
+def _described(row: Explanation) -> dict[str, Any]:
+    """Return the fields of a row; that it is no reference goes without saying."""
+    return {key: value for key, value in asdict(row).items() if key != "reference" or value}
 
 
 def _write_histograms(path: Path, histograms: Iterable[ImageHistograms]) -> None:

@@ -29,8 +29,9 @@ def choose_explanations(
         scores = validation[method.name, truths[0]] if truths else undefined
         for fusion, setting in choose_discards(method.fusions, method.discards, scores, by).items():
             name = explanation_name(method.name, fusion)
+            kind = method.control, method.own
             explanations[name] = Explanation(
-                method.name, fusion, method.discards[setting], setting, method.control, method.own, {}
+                method.name, fusion, method.discards[setting], setting, *kind, {}, method.reference
             )
             if method.own:
                 candidates[name] = scores[setting]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.heatmaps.maps import Maps
+from stages.classification.score_calibration import probability_of
+from stages.heatmaps.maps import Maps, MethodMaps
 from stages.metrics.controls import CONTROLS, centre_prior, edge_map, grid_truth, random_map
 from stages.scoring.tiles import Rows, ScoredTiles, chunks
 
@@ -33,6 +34,7 @@ class Method:
     read: Callable[[Rows], NDArray[np.floating]]  # rows of the N tiles -> (n, S, h, w)
     probability: NDArray[np.float64]  # (N,) of a defect: with which it is scored
     truths: tuple[str, ...]  # against which it is scored
+    reference: bool = False  # no explanation of the model, but another detector's map of the same tiles
 
     @property
     def geometry(self) -> tuple[int, int, float, float]:
@@ -42,6 +44,10 @@ class Method:
 
 def methods_of(maps: Maps, tiles: ScoredTiles, seed: int) -> list[Method]:
     """Return the methods that explain wrote, the model's own first, and the controls on that one's grid.
+
+    A reference has a score of each tile, too, which a logistic curve through validation tiles makes a probability, one
+    half where calling tiles is best. By it its maps are black or not, as the model's are by the model's. So the three
+    numbers of that curve are all that `nearest_good` ever learns of defects.
 
     Args:
         seed: of the random map.
@@ -60,8 +66,9 @@ def methods_of(maps: Maps, tiles: ScoredTiles, seed: int) -> list[Method]:
             written is maps.primary,
             written.control or name.endswith(RANDOMISED),
             lambda rows: written.read(tiles.maps_rows[rows]),
-            tiles.probability,
+            _probability(written, tiles),
             tiles.truths,
+            written.tile_scores is not None,
         )
 
     methods = [of_method(name) for name in maps.methods]
@@ -98,6 +105,14 @@ def grid_truths(methods: Sequence[Method], tiles: ScoredTiles) -> list[Method]:
 def grid_truth_name(method: Method, kind: str) -> str:
     """Return the name, among those of `grid_truths`, of the truth on the grid of a method."""
     return f"{kind} on {method.geometry}"
+
+
+def _probability(written: MethodMaps, tiles: ScoredTiles) -> NDArray[np.float64]:
+    """Return (N,) the probability of a defect by which maps are black or not: the model's, or a reference's own."""
+    if written.tile_scores is None:
+        return tiles.probability
+    val = tiles.rows("val")
+    return probability_of(written.tile_scores.read(tiles.maps_rows), val, tiles.defective[val])
 
 
 def _in_memory(

@@ -56,7 +56,7 @@ def explanation_scores(
     controls = {name: explanation.method for name, explanation in explanations.items() if explanation.control}
     for named in content.values():
         compared = {name: scores[rule.choose_by] for name, scores in named.items()}
-        for name in named.keys() - controls.keys():
+        for name in (name for name in named if not explanations[name].beside):
             named[name]["beats_controls"] = beats_controls(name, explanations[name].method, compared, controls)
     return content
 

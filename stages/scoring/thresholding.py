@@ -27,7 +27,7 @@ class Thresholded:
 
     scores: dict[str, float]  # of `stages.metrics.thresholds.threshold_scores`
     counts: NDArray[np.int64]  # (n, 4) TP, FP, FN, TN at the level that validation chose
-    curve: list[dict[str, float]]  # the pixel scores at each level 0..254; empty for a control
+    curve: list[dict[str, float]]  # the pixel scores at each level 0..254; empty for a control or a reference
 
 
 def choose_levels(
@@ -73,7 +73,7 @@ def by_thresholds(
         levels = test[explanation.method].levels(explanation.setting)
         for truth in levels.inside:
             rules = apply_rules(levels, truth, chosen[truth, name], math.floor(rule.intensity_threshold))
-            curve = [] if explanation.control else scores_by_threshold(levels, truth)
+            curve = [] if explanation.beside else scores_by_threshold(levels, truth)
             scores = threshold_scores(levels, truth, chosen[truth, name], rules)
             found[truth, name] = Thresholded(scores, rules["validation"], curve)
     return found

@@ -9,6 +9,7 @@ from stages.faithfulness.settings import Perturb
 from stages.runtime.params import Params
 from stages.studies.smaller import recipe_of
 from stages.training.tuning import Tune
+from stages.training.wanted import wants_supervised
 
 PASS_OF_STEP = 1 / 3  # a training step is about three forward passes
 GROW = ("tile", "split", "describe", "score")  # stages that take the longer the more tiles there are
@@ -80,12 +81,13 @@ def stage_seconds(study: Params, rehearsal: Params, rehearsed: Rehearsed) -> dic
     seconds: dict[str, float] = defaultdict(float)
     for run in rehearsed.runs:
         work = max(run.seconds - rehearsed.startup_s, 0.0)
-        if run.model is not None and run.stage in ("tune", "train", "explain"):
+        if run.model is not None and run.stage in ("tune", "train", "supervise", "explain"):
             of = rehearsed.throughputs[run.model]
             epochs = recipe_of(study, run.model).epochs
             passes = {
                 "tune": trials * (trial_epochs or epochs) * of.epoch_tiles * of.train_s,
                 "train": epochs * of.epoch_tiles * of.train_s,
+                "supervise": wants_supervised(study) * epochs * of.epoch_tiles * of.train_s,
                 "explain": of.explained_tiles * of.explain_s,
             }
             work = passes[run.stage] * rehearsed.images

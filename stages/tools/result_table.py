@@ -7,8 +7,9 @@
 A page has a table of that name between `<!-- results: hripcb -->` and `<!-- /results -->`.
 
 FOLDER is the metrics/ of a run whose plots/ lie beside it. A line is a row of the ranking against one truth, after them
-the control that is best by F1. Values are those of metrics/score, which classifier and explanation a row is says
-plots/latency.csv, and intervals come from plots/truths.csv, where F1 and the pointing game are among `rank.metrics`.
+the control that is best by F1, and where there are references those of the model that is best. Values are those of
+metrics/score, which classifier and explanation a row is says plots/latency.csv, and intervals come from
+plots/truths.csv, where F1 and the pointing game are among `rank.metrics`.
 """
 
 import argparse
@@ -29,6 +30,8 @@ HEAD = [
     "|---|---|---|---|---|---|---|---|---|---|---|",
 ]
 UNDEFINED = "-"
+REFERENCES = {"nearest_good": "no defect seen: nearest_good", "supervised": "annotation: supervised"}
+PERFECT = "perfect_map"
 
 Scores = Mapping[str, Any]  # of one row against one truth
 Line = Mapping[str, str]  # of a CSV
@@ -74,6 +77,7 @@ def table(run: Run) -> str:
     for truth in dict.fromkeys(row["truth"] for row in run.rows):
         lines += [_ranked_line(run, row) for row in run.rows if row["truth"] == truth]
         lines += _control_line(run.scores, truth)
+        lines += _reference_lines(run, truth)
     return "\n".join([*lines, ""])
 
 
@@ -94,12 +98,31 @@ def _control_line(scores: Mapping[str, Any], truth: str) -> list[str]:
         (control["f1"], name, model, control)
         for model in sorted(scores)
         for name, control in sorted(scores[model][truth].items())
-        if "beats_controls" not in control and control["f1"] is not None and BLURRED not in name
+        if "beats_controls" not in control and control["f1"] is not None
+        if BLURRED not in name and name not in (*REFERENCES, PERFECT)
     ]
     if not controls:
         return []
     _, name, model, best = max(controls, key=lambda control: control[0])
     return [_line(f"best control: {name} ({model})", "", truth, best, {"f1": "", "pointing_game": ""}, "")]
+
+
+def _reference_lines(run: Run, truth: str) -> list[str]:
+    """Return the lines of the references of the model that is best against one truth; nothing where there are none."""
+    if not any("references" in own for own in run.scores.values()):
+        return []
+    model = min((row for row in run.rows if row["truth"] == truth), key=lambda row: int(row["place"]))["classifier"]
+    scores, lines = run.scores[model], []
+    for kind, title in REFERENCES.items():
+        if kind in scores[truth]:
+            row = {"truth": truth, "model": f"{model} {kind}"}
+            ap = _number(scores["references"][kind]["average_precision"])
+            lines.append(_line(f"{title} ({model})", ap, truth, scores[truth][kind], _intervals(run, row), ""))
+    perfect = scores[truth][PERFECT] | {"thresholds": {"validation_iou": None}, "of_grid_truth": {"f1": 1.0}}
+    return [
+        *lines,
+        _line(f"perfect map of the grid ({model})", "", truth, perfect, {"f1": "", "pointing_game": ""}, ""),
+    ]
 
 
 def _line(title: str, ap: str, truth: str, scores: Scores, intervals: Mapping[str, str], beats: str) -> str:

@@ -20,21 +20,28 @@ ROOMS = ("classification", "models", "records", "runtime", "training")  # whose 
 LIBRARIES = ("torch", "timm", "numpy", "lightning-fabric")
 
 
-def hash_tiles(dataset_name: str) -> list[str]:
+def hash_tiles(dataset_name: str, *truths: str) -> list[str]:
     """Return the hashes of the files with a data set's tiles and their split: of their contents, not their times.
+
+    Args:
+        dataset_name: of the data set.
+        truths: the kinds of truth that count, too.
 
     Raises:
         InputError: a file is missing.
     """
     folder = tiles_folder(dataset_name)
-    files = [split_file(dataset_name), folder / "index.parquet", *folder.glob("images-*.npy")]
+    shards = (file for kind in ("images", *truths) for file in folder.glob(f"{kind}-*.npy"))
+    files = [split_file(dataset_name), folder / "index.parquet", *shards]
     try:
         return [f"{file.name} {file_sha256(file)}" for file in sorted(files)]
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: missing; run `dvc repro`") from None
 
 
-def hash_training(description: Description, training: Training, fabric: Fabric, tiles: list[str]) -> str:
+def hash_training(
+    description: Description, training: Training, fabric: Fabric, tiles: list[str], learned: str = "classes"
+) -> str:
     """Return the hash of a training.
 
     Args:
@@ -42,8 +49,10 @@ def hash_training(description: Description, training: Training, fabric: Fabric, 
         training: every number of the recipe.
         fabric: the engine, which has the kind of device and the number of processes.
         tiles: what `hash_tiles` returned.
+        learned: classes | cells.
     """
     run = {"training": asdict(training), "device": fabric.device.type, "processes": fabric.world_size}
+    run |= {} if learned == "classes" else {"learned": learned}
     return hash_definition(asdict(description) | run, tiles)
 
 

@@ -1,6 +1,7 @@
 """What a training begins with: its tiles, and a classifier that is built and seeded for them."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,16 +23,23 @@ def train_and_val_tiles(params: Params) -> tuple[Labelled, Labelled]:
 
 
 def seeded_classifier(
-    params: Params, name: str, training: Training, tiles: Labelled, device: torch.device
+    params: Params, name: str, training: Training, tiles: Labelled, device: torch.device, by_cells: bool = False
 ) -> tuple[Classifier, Description]:
-    """Seed everything and build the classifier `name` for these tiles: the same bits for the same arguments."""
+    """Seed everything and build the classifier `name` for these tiles: the same bits for the same arguments.
+
+    Args:
+        by_cells: as it is where cells are learned: one neuron, which a ViT has at every patch.
+    """
     model = read_model(params, name)
     architecture = find_architecture(name, model)
+    if by_cells and architecture.family == "vit":
+        architecture = replace(architecture, head=replace(architecture.head, reads="patch_tokens"))
+    task = "binary" if by_cells else params.task
     px = tiles.tiles.images(np.arange(1)).shape[1]
-    neurons = 1 if params.task == "binary" else len(tiles.classes)
+    neurons = 1 if task == "binary" else len(tiles.classes)
     seed_everything(training.seed, device)
     classifier, origin = initial_classifier(name, architecture, px, training.weights, model.weights_path, neurons)
-    return channels_last(classifier), Description(name, architecture, px, params.task, tiles.classes, origin)
+    return channels_last(classifier), Description(name, architecture, px, task, tiles.classes, origin)
 
 
 def seed_everything(seed: int, device: torch.device) -> None:

@@ -18,13 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from stages.classification.image_scores import validation_scores
 from stages.models.batches import Labelled
 from stages.models.weights import Classifier
+from stages.training.cells import CellTask, cell_loss
 from stages.training.checkpoint import Checkpoint
 from stages.training.engine import copy_buffers_of_first, in_first_process, memory_advice
-from stages.training.epoch import freeze, predict, train_epoch
+from stages.training.epoch import freeze, predict, predict_cells, train_epoch
 from stages.training.loss import mean_loss
 from stages.training.settings import Training
 from stages.training.state import Epoch, initial_state
@@ -52,13 +54,14 @@ def fit(
     title: str,
     checkpoint: Checkpoint,
     watch: Watch = lambda history: None,
+    cells: CellTask | None = None,
 ) -> Fitted:
     """Train `model` in place and leave it with the weights of its best epoch.
 
     Best is the highest average precision on validation tiles (multiclass: the mean over classes); ties go to the lower
     validation loss. Average precision because it does not depend on how many good tiles were drawn, and because
     accuracy on a few hundred tiles is soon the same in every epoch; the learning rate follows the loss, as in the
-    thesis.
+    thesis. With `cells` it is the lowest loss on their validation cells.
 
     Args:
         model, family: the classifier, and `cnn` (Adam) or `vit` (AdamW).
@@ -69,6 +72,7 @@ def fit(
         checkpoint: where to keep the state after each epoch, and to find that of a killed run.
         watch: called with all epochs so far when a killed run goes on and after each epoch; an exception that it raises
             ends the training.
+        cells: the truth of `train` and `val` in each cell: these are learned, and not the classes of tiles.
 
     Raises:
         InputError: the loss is not finite, memory runs out, or a value of `training` does not fit data or model.
@@ -96,13 +100,13 @@ def fit(
             shared = fabric.setup_module(model)
         lr = state.optimiser.param_groups[0]["lr"]
         with memory_advice(title, training, fabric.world_size, least):
-            train_loss = train_epoch(state, shared, train, training, fabric, number, title)
+            truth = cells.train if cells else None
+            train_loss = train_epoch(state, shared, train, training, fabric, number, title, truth)
             averaged: Classifier = state.average.module  # type: ignore[assignment]  # a copy of `model`
             copy_buffers_of_first(fabric, averaged)
-            logits = torch.from_numpy(predict(averaged, val.tiles, at_once, fabric))
-        val_loss = mean_loss(logits, torch.from_numpy(val.codes)).item()
-        scores = validation_scores(logits.numpy(), val.codes, val.classes)
-        epoch = Epoch(number, lr, train_loss, val_loss, scores["average_precision"], scores["accuracy"])
+            logits = _predicted(averaged, val, at_once, fabric, cells)
+        val_loss, precision, accuracy = _validated(logits, val, cells)
+        epoch = Epoch(number, lr, train_loss, val_loss, precision, accuracy)
         if not state.history or _quality(epoch) > _quality(_best(state.history)):
             state.best_weights, state.val_logits = copy.deepcopy(averaged.state_dict()), logits
         state.history.append(epoch)
@@ -115,8 +119,23 @@ def fit(
     return Fitted(tuple(state.history), _best(state.history), state.val_logits.numpy())
 
 
+def _predicted(model: Classifier, val: Labelled, at_once: int, fabric: Fabric, cells: CellTask | None) -> Tensor:
+    if cells is None:
+        return torch.from_numpy(predict(model, val.tiles, at_once, fabric))
+    return torch.from_numpy(predict_cells(model, val.tiles, at_once, fabric, cells.val.shape))
+
+
+def _validated(logits: Tensor, val: Labelled, cells: CellTask | None) -> tuple[float, float, float]:
+    """Return loss, average precision and accuracy on validation tiles; of cells the loss alone."""
+    if cells is None:
+        scores = validation_scores(logits.numpy(), val.codes, val.classes)
+        loss = mean_loss(logits, torch.from_numpy(val.codes)).item()
+        return loss, scores["average_precision"], scores["accuracy"]
+    return cell_loss(logits, cells.val.of(np.arange(len(logits)))).item(), math.nan, math.nan
+
+
 def _quality(epoch: Epoch) -> tuple[float, float]:
-    precision = epoch.val_average_precision  # undefined where validation has no defective tile: the loss decides
+    precision = epoch.val_average_precision  # undefined without a defective tile, and of cells: the loss decides
     return (-math.inf if math.isnan(precision) else precision, -epoch.val_loss)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.explainers.memory import PROJECTED, coreset, nearest_distance
+from stages.explainers.memory import PROJECTED, coreset, nearest_distance, reweighted
 from stages.runtime.errors import InputError
 
 
@@ -71,3 +71,17 @@ def test_distances_are_those_of_brute_force(shift: float, monkeypatch: pytest.Mo
 def test_what_is_in_the_memory_is_not_far() -> None:
     memory = clusters(30, 8)
     assert float(nearest_distance(memory, memory).max()) < 5e-3
+
+
+def test_the_score_of_an_image_is_weighted_by_how_lonely_its_nearest_good_feature_is() -> None:
+    """By hand: f is 3 from its nearest, m0; of m0's two nearest, itself and m1, the other is 5 away."""
+    memory = torch.tensor([[0.0, 0.0], [0.0, 4.0], [9.0, 9.0]])
+    f = torch.tensor([[3.0, 0.0]])
+    expected = 3 * (1 - np.exp(3) / (np.exp(3) + np.exp(5)))
+    assert reweighted(torch.tensor([3.0]), f, memory, 2).item() == pytest.approx(expected, rel=1e-6)
+    assert reweighted(torch.tensor([3.0]), f, memory, 1).item() == 3  # no neighbours, no weight
+    all_three = 3 * (1 - np.exp(3) / (np.exp(3) + np.exp(5) + np.exp(np.hypot(6, 9))))
+    for more in (3, 50):
+        assert reweighted(torch.tensor([3.0]), f, memory, more).item() == pytest.approx(all_three, rel=1e-6)
+    far = reweighted(torch.tensor([300.0]), torch.tensor([[300.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, 1.0]]), 2)
+    assert far.item() == pytest.approx(150, rel=1e-2) and torch.isfinite(far).all()  # exp 300 is no float

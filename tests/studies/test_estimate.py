@@ -32,6 +32,7 @@ def test_seconds_of_each_stage() -> None:
         Run("tile", None, 5.0, 1),
         Run("tune", "one", 100.0, 1),
         Run("train", "one", 50.0, 1),
+        Run("supervise", "one", 4.5, 1),
         Run("explain", "one", 8.0, 1),
         Run("score", "one", 7.0, 1),
         Run("perturb", "one", 10.0, 1),
@@ -44,6 +45,7 @@ def test_seconds_of_each_stage() -> None:
             "tile": 4 + 1 * 10,
             "tune": 4 + 5 * 6 * 40 * 0.5 * 10,
             "train": 4 + 6 * 40 * 0.5 * 10,
+            "supervise": 4,  # no reference is wanted
             "explain": 4 + 20 * 0.25 * 10,
             "score": 4 + 3 * 10,
             "perturb": 4 + 6 * (32 * 9) / (2 * 3),

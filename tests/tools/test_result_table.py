@@ -70,6 +70,33 @@ def test_a_line_for_each_ranked_row_and_one_for_the_best_control(tmp_path):
     ]
 
 
+def test_references_of_the_best_model_come_last_and_are_no_control(tmp_path):
+    metrics = write_run(tmp_path)
+    file = metrics / "score/net.json"
+    content = json.loads(file.read_text())
+    own = content["net"]
+    own["exact"] |= {"nearest_good": scores(0.4, control=True), "supervised": scores(0.8, control=True)}
+    own["exact"]["perfect_map"] = {
+        name: value for name, value in scores(0.9, control=True).items() if name not in ("thresholds", "of_grid_truth")
+    }
+    own["references"] = {"nearest_good": {"average_precision": 0.7}, "supervised": {"average_precision": 0.95}}
+    file.write_text(json.dumps(content))
+    write_csv(
+        metrics.parent / "plots/latency.csv",
+        ["truth", "model", "classifier", "explanation", "place"],
+        ("exact", "net", "net", "cam", 1),
+        ("exact", "deit_fmax", "deit", "rollout_max", 2),
+    )
+    with (metrics.parent / "plots/truths.csv").open("a", newline="", encoding="utf-8") as truths:
+        csv.writer(truths).writerow(("exact", "net supervised", "f1", 0.8, 0.75, 0.85, 12))
+    *_, control, good, taught, perfect = table(read_run(metrics)).splitlines()
+    assert control.startswith("| best control: edge_map (deit) |")
+    assert good.startswith("| no defect seen: nearest_good (net) | 0.700 | exact | 0.400 | 0.400 |")
+    assert taught.startswith("| annotation: supervised (net) | 0.950 | exact | 0.800 (0.750 to 0.850; 12) | 0.400 |")
+    assert perfect.startswith("| perfect map of the grid (net) |  | exact | 0.900 | - | 0.500 |")
+    assert perfect.endswith("| 1.00 |  |")
+
+
 def test_runs_that_it_cannot_tell_are_refused(tmp_path):
     with pytest.raises(ValueError, match="several seeds"):
         read_run(write_run(tmp_path / "seeds", seeds=3))

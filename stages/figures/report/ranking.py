@@ -1,16 +1,17 @@
-"""Section "Ranking": ranks within each family, and scores against each truth, with their intervals."""
+"""Section "Ranking": ranks within each family, scores against each truth, with their intervals, and the references."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.figures.report import references
 from stages.figures.report.elements import cell_text, table
 
 Standing = Mapping[str, Any]  # fields of `stages.ranking.record.Standing`
 
 
 def section(ranking: Mapping[str, Any]) -> str:
-    """Return a table of each family and one of each truth.
+    """Return a table of each family and one of each truth, and what references say, where there are some.
 
     Args:
         ranking: fields of `stages.ranking.record.Ranking`.
@@ -26,7 +27,7 @@ def section(ranking: Mapping[str, Any]) -> str:
         rows = [standing for standing in standings if standing["truth"] == truth]
         caption = f"Scores against {truth}, 95% intervals over up to {_clusters(rows)} clusters"
         tables.append(table(caption, {row["explanation"]["name"]: _scores(row) for row in rows}))
-    return "\n".join(tables)
+    return "\n".join(filter(None, [*tables, references.section(ranking)]))
 
 
 def _clusters(rows: Sequence[Standing]) -> int:

@@ -25,6 +25,7 @@ def section(ranking: Mapping[str, Any], scores: Metrics) -> str:
     if not ranking["standings"]:
         return paragraph("Nothing could be ranked: the data set has no annotated area.", "verdict")
     sentences = [paragraph(text, "verdict") for text in verdict_sentences(ranking, scores)]
+    sentences += [paragraph(text, "verdict") for text in filter(None, [ranking["around"]])]
     summary = "<summary>CNN against ViT, in every score</summary>"
     return "\n".join([*sentences, f"<details>{summary}{paragraph(ranking['sentence'])}</details>"])
 
