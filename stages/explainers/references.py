@@ -63,7 +63,7 @@ def prepare_references(
 
 
 def kept_words(explainers: Sequence[Explainer], left_out: dict[str, str]) -> str:
-    """Return what the explain stage says of references: what the memory holds, and what is left out; "" of none."""
+    """Return what the explain stage says besides: what the memory of a reference holds, and what is left out; or ""."""
     words = [
         f"{one.name} of {len(one.learned.memory)} good cells"
         for one in explainers
