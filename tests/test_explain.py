@@ -68,7 +68,8 @@ def write_model(name: str, classes: tuple[str, ...] = ("good", "defective"), spo
 
 
 def files(name: str) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(maps_folder(name).iterdir())}
+    folder = maps_folder(name)
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_all_methods_of_a_family_with_their_geometry_and_the_control(params: Params) -> None:

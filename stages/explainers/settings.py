@@ -42,6 +42,7 @@ class ExplainCommon:
     scales: Annotated[tuple[Annotated[float, above(0)], ...], DISTINCT] = (1.0,)
     refine: Literal["none", "guided"] = "none"
     guided: Guided = Guided()
+    photographs: Literal["none", "own", "all"] = "own"
 
 
 @dataclass(frozen=True)

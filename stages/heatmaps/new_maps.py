@@ -8,7 +8,7 @@ uses; the raw scale, which comparing images needs, is given back by the two numb
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from stages.heatmaps.maps import maps_file, ranges_file
 from stages.records.files import read_json, write_json
 
 PROGRESS = "progress.json"
+
+Explained = tuple[NDArray[np.integer], Mapping[str, NDArray[np.float32]], NDArray[np.float32]]
 
 
 class NewMaps:
@@ -43,6 +45,24 @@ class NewMaps:
     def write_logits(self, rows: NDArray[np.integer], logits: NDArray[np.float32]) -> None:
         """Write the logits (n,) or (n, K) of these rows."""
         self._array(self.folder / "logits.npy", np.float32, logits.shape[1:])[rows] = logits
+
+    def fill(self, explained: Iterable[Explained], every: int) -> None:
+        """Write tiles batch by batch from `done` on, as they come; after so many batches they are kept.
+
+        Args:
+            explained: rows (n,), ascending; method -> heatmaps (n, S, h, w); logits (n,) or (n, K).
+            every: batches that a killed run loses at most.
+        """
+        done = self.done
+        for number, (rows, heatmaps, logits) in enumerate(explained, 1):
+            self.write_logits(rows, logits)
+            for method, values in heatmaps.items():
+                self.write(method, rows, values)
+            done = int(rows[-1]) + 1
+            if number % every == 0:
+                self.commit(done)
+        if done > self.done:
+            self.commit(done)
 
     def commit(self, done: int) -> None:
         """Declare the rows before `done` complete: a run that is killed from now on resumes there."""
