@@ -1,6 +1,6 @@
 """Whole photographs: defects found against false regions (FROC), and whether a photograph is told to be defective.
 
-The free-response curve (Bunch et al. 1978; here with one curve for all photographs) goes through every decision threshold d:
+The free-response curve (Bunch et al. 1978), one for all photographs, goes through every decision threshold d:
 
     found(d)  defects of all photographs that a region finds / all defects
     false(d)  false regions of all photographs / photographs
@@ -14,6 +14,7 @@ What counts as found and as false: `stages.metrics.regions`. Only the order of p
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,11 +34,12 @@ FALSE_REGIONS = {  # score -> false regions per photograph, at most
 FROC = "froc"
 POINTING, AUROC = "photograph_pointing_game", "photograph_auroc"
 OF_EXPLANATIONS = {  # scores of one explanation against one truth
-    **{name: f"share of the defects found with {most:g} false regions a photograph" for name, most in FALSE_REGIONS.items()},
+    **{name: f"share of defects found at {most:g} false regions a photograph" for name, most in FALSE_REGIONS.items()},
     FROC: "their mean over 1/8 to 8",
     POINTING: "whether the surest tile's brightest pixel is in a defect",
 }
 OF_PHOTOGRAPHS = {**OF_EXPLANATIONS, AUROC: "whether the surest tile is surer on defective photographs"}
+POINTS = [2 ** (half / 2) for half in range(-6, 7)]  # of a curve that is drawn: 1/8 to 8, two an octave
 END = 2 * max(FALSE_REGIONS.values())  # false regions a photograph, where curves end
 AT_ONCE = 2**24  # numbers of resampled curves held at a time
 
@@ -63,7 +65,7 @@ class Curves:
     photographs: Floats
 
     def rates(self, weights: ArrayLike) -> tuple[Floats, Floats]:
-        """Return (R, E) false regions a photograph and share of defects found, with R weights (R, C) of the clusters."""
+        """Return (R, E) false regions a photograph and share of defects found, with weights (R, C) of the clusters."""
         weights = np.asarray(weights, np.float64)
         under, all_defects = (weights @ each for each in (self.photographs, self.defects))
         return _ratio(weights @ self.false, under), _ratio(weights @ self.found, all_defects)
@@ -84,10 +86,26 @@ class Curves:
             for name, most in FALSE_REGIONS.items()
         }
 
-    def line(self) -> Iterator[tuple[float, float, float]]:
-        """Yield threshold, false regions a photograph and share found of all clusters together, thresholds falling."""
-        false, found = self.rates(np.ones((1, len(self.names))))
-        yield from zip(self.thresholds.tolist(), false[0].tolist(), found[0].tolist(), strict=True)
+    def points(self) -> Iterator[tuple[float, float, float]]:
+        """Yield false regions a photograph at most, share found, and the highest threshold that finds as much.
+
+        Of all clusters together; the threshold is NaN where nothing is found.
+        """
+        false, found = (rates[0] for rates in self.rates(np.ones((1, len(self.names)))))
+        for most in POINTS:
+            within = np.where(false <= most, found, 0.0)
+            best = float(within.max(initial=0.0))
+            yield most, best, float(self.thresholds[within.argmax()]) if best > 0 else math.nan
+
+
+def steps_of(lines: Any) -> list[Steps]:
+    """Return the steps of photographs.
+
+    Args:
+        lines: a table whose columns probability, false and found hold a list for each photograph.
+    """
+    columns = [list(lines[name]) for name in ("probability", "false", "found")]
+    return [Steps(*(np.asarray(column) for column in line)) for line in zip(*columns, strict=True)]
 
 
 def curves_of(clusters: ArrayLike, steps: Sequence[Steps], defects: ArrayLike) -> Curves:

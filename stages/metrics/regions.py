@@ -1,9 +1,10 @@
 """The regions of a photograph's heatmap at every decision threshold at once, and which defect each one shows.
 
-As `stages.inspection` finds them: a tile is shown when its probability of a defect is high enough, a pixel of a shown tile
-is lit when the blended map is above a level, and a region is what is lit and 8-connected. Its peak is where the map
-is highest. A region finds the defect that its peak lies in or near, and is a false one where there is none: so however far
-it spreads, it finds one defect at most.
+As `stages.inspection` finds them: a tile is shown when its probability of a defect is high enough, a pixel of a shown
+tile is lit when the blended map is above a level, and a region is what is lit and 8-connected. Its peak is where the
+map is highest. A region finds the defect that its peak lies in or near, and is a false one where there is none: so
+however far it spreads, it finds one defect at most. The map is blended once, with every tile shown; where tiles
+overlap widely, inspection's, which has those alone that are shown, is darker along their borders.
 
 When the threshold falls, tiles are added, and regions grow and meet. Parts that are lit in one tile stay parts, so
 each photograph is labelled once, tile by tile, and the rest is uniting parts (a forest of disjoint sets).
@@ -44,7 +45,7 @@ class LitParts:
 
 @dataclass(frozen=True)
 class Steps:
-    """What regions say of a photograph, step by step: entry i holds for thresholds from its probability down to the next.
+    """What regions say of a photograph; entry i holds for thresholds from its probability down to the next one's.
 
     Attributes:
         probability: (s,) falling; a tile is shown when its own is not below the threshold.
@@ -92,7 +93,8 @@ def lit_parts(heat: NDArray[np.uint8], windows: ArrayLike, probability: ArrayLik
         nothing = np.zeros(0, np.int64)
         return LitParts(np.zeros(0), nothing, nothing.astype(np.uint8), nothing, nothing, nothing.reshape(0, 2))
     touching = np.unique(np.concatenate(pairs), axis=0) if pairs else np.zeros((0, 2), np.int64)
-    return LitParts(*(np.concatenate(column) for column in zip(*parts, strict=True)), touching)
+    of_tile, area_px, peak, peak_y, peak_x = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return LitParts(of_tile, area_px, peak, peak_y, peak_x, touching)
 
 
 def _neighbours(
@@ -120,7 +122,9 @@ def _peaks(
     highest = np.zeros(number.max() + 1, np.uint8)
     np.maximum.at(highest, number, values)
     at = np.flatnonzero(values == highest[number])
-    inside_px = [np.minimum(place, side - 1 - place) for place, side in zip((rows[at], columns[at]), extent, strict=True)]
+    inside_px = [
+        np.minimum(place, side - 1 - place) for place, side in zip((rows[at], columns[at]), extent, strict=True)
+    ]
     order = np.lexsort((-np.minimum(*inside_px), number[at]))  # stable: of equal ones the first
     _, first = np.unique(number[at][order], return_index=True)
     return at[order][first]

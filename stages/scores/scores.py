@@ -6,6 +6,7 @@ data/scores/<model>/histograms.parquet  one line per truth, explanation, scale a
 data/scores/<model>/index.parquet       the test tiles: tile_id, source, group, defective
 data/scores/<model>/rows.json           what the explanations are: method, fusion, the setting chosen, control or not;
                                         and the exact scores of the histograms of all tiles
+and of whole photographs what `stages.scores.photographs` describes.
 """
 
 import math
@@ -24,6 +25,7 @@ from stages.records.folders import new_folder
 from stages.records.shards import TRUTHS
 from stages.records.tables import read_table
 from stages.runtime.errors import InputError
+from stages.scores.photographs import PhotographScores, open_photograph_scores, write_photographs
 
 AGAIN = "run the score stage again"
 CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names the cluster of a tile
@@ -74,6 +76,7 @@ class Scores:
     truths: tuple[str, ...]
     _table: pd.DataFrame  # indexed by truth and row, then sorted by tile_id
     _pooled: dict[str, dict[str, dict[str, float | None]]]
+    photographs: PhotographScores | None = None  # of test images as a whole; None where none counts as one
 
     def columns(self, truth: str, row: str) -> dict[str, NDArray]:
         """Return what each of the n tiles adds: tp, fp, fn, tn (pixels) and the scores of single tiles, each (n,)."""
@@ -113,6 +116,7 @@ def write_scores(
     best: str,
     histograms: Iterable[ImageHistograms] = (),
     pooled: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    photographs: tuple[pd.DataFrame, Iterable[Mapping[str, object]]] | None = None,
 ) -> None:
     """Write a model's scores.
 
@@ -121,6 +125,7 @@ def write_scores(
         tiles: columns tile_id, source, group, defective.
         histograms: one for each truth, explanation and scale, with sources sorted; taken one at a time.
         pooled: truth -> row -> metric -> exact score of the histograms of all tiles.
+        photographs: what `stages.scores.photographs.write_photographs` takes; None where there are none.
     """
     with new_folder(folder) as temporary:
         if table is None:
@@ -128,6 +133,8 @@ def write_scores(
         table.sort_values(list(KEYS), kind="stable").to_parquet(temporary / "tiles.parquet", index=False)
         tiles.sort_values("tile_id").to_parquet(temporary / "index.parquet", index=False)
         _write_histograms(temporary / HISTOGRAMS, histograms)
+        if photographs is not None:
+            write_photographs(temporary, *photographs)
         described = {name: asdict(row) for name, row in rows.items()}
         content = {"best": best, "order": list(rows), "rows": described, "pooled": pooled or {}}
         write_json(temporary / ROWS, content, exact=True)  # rows that differ in the sixth decimal must not tie
@@ -149,7 +156,7 @@ def open_scores(folder: Path) -> Scores:
                 raise InputError(f"{folder}: {row} against {truth} has other tiles than index.parquet; {AGAIN}")
         truths = tuple(kind for kind in TRUTHS if (table["truth"] == kind).any())
         table = table.set_index(["truth", "row"]).sort_index(kind="stable")
-        return Scores(folder, rows, best, tiles, truths, table, pooled)
+        return Scores(folder, rows, best, tiles, truths, table, pooled, open_photograph_scores(folder))
     except KeyError as error:
         raise InputError(f"{folder}: column {error} is missing; {AGAIN}") from None
 
