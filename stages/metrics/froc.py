@@ -1,6 +1,6 @@
 """Whole photographs: defects found against false regions (FROC), and whether a photograph is told to be defective.
 
-The free-response curve (Bunch et al. 1978), one for all photographs, goes through every decision threshold d:
+The free-response curve (Bunch et al. 1978), one for all photographs, goes through every threshold d of confidence:
 
     found(d)  defects of all photographs that a region finds / all defects
     false(d)  false regions of all photographs / photographs
@@ -8,7 +8,7 @@ The free-response curve (Bunch et al. 1978), one for all photographs, goes throu
     found at k = highest found(d) among the thresholds with false(d) <= k         no threshold: nothing is shown, 0
     froc       = mean of found at 1/8, 1/4, 1/2, 1, 2, 4 and 8                    (LUNA16, Setio et al. 2017)
 
-What counts as found and as false: `stages.metrics.regions`. Only the order of probabilities matters.
+Confidence, and what counts as found and as false: `stages.metrics.regions`. Only the order of confidences matters.
 """
 
 import math
@@ -36,7 +36,7 @@ POINTING, AUROC = "photograph_pointing_game", "photograph_auroc"
 OF_EXPLANATIONS = {  # scores of one explanation against one truth
     **{name: f"share of defects found at {most:g} false regions a photograph" for name, most in FALSE_REGIONS.items()},
     FROC: "their mean over 1/8 to 8",
-    POINTING: "whether the surest tile's brightest pixel is in a defect",
+    POINTING: "whether the surest region's peak is in a defect",
 }
 OF_PHOTOGRAPHS = {**OF_EXPLANATIONS, AUROC: "whether the surest tile is surer on defective photographs"}
 POINTS = [2 ** (half / 2) for half in range(-6, 7)]  # of a curve that is drawn: 1/8 to 8, two an octave
@@ -102,9 +102,9 @@ def steps_of(lines: Any) -> list[Steps]:
     """Return the steps of photographs.
 
     Args:
-        lines: a table whose columns probability, false and found hold a list for each photograph.
+        lines: a table whose columns confidence, false and found hold a list for each photograph.
     """
-    columns = [list(lines[name]) for name in ("probability", "false", "found")]
+    columns = [list(lines[name]) for name in ("confidence", "false", "found")]
     return [Steps(*(np.asarray(column) for column in line)) for line in zip(*columns, strict=True)]
 
 
@@ -117,11 +117,11 @@ def curves_of(clusters: ArrayLike, steps: Sequence[Steps], defects: ArrayLike) -
         defects: (P,) how many defects each has.
     """
     names, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    every = [own.probability for own in steps]
+    every = [own.confidence for own in steps]
     thresholds = np.unique(np.concatenate(every) if every else np.zeros(0))[::-1]
     sums = np.zeros((2, len(names), len(thresholds)))
     for own, code in zip(steps, codes, strict=True):
-        at = np.searchsorted(-thresholds, -own.probability)
+        at = np.searchsorted(-thresholds, -own.confidence)
         for total, counts in zip(sums, (own.false, own.found), strict=True):
             np.add.at(total[code], at, np.diff(counts, prepend=0))
     false, found = np.cumsum(sums, axis=2)

@@ -49,7 +49,7 @@ def write_photographs(folder: Path, photographs: pd.DataFrame, regions: Iterable
         regions: lines of the second table.
     """
     photographs.sort_values("source").to_parquet(folder / PHOTOGRAPHS, index=False)
-    columns = [*KEYS, "defects", "pointing", "probability", "false", "found"]
+    columns = [*KEYS, "defects", "pointing", "confidence", "false", "found"]
     table = pd.DataFrame(list(regions), columns=columns)
     table.sort_values(KEYS, kind="stable").to_parquet(folder / REGIONS, index=False)
 

@@ -8,6 +8,7 @@ tile (`stages.datasets.truths.Annotated.unclear`), the map is black and there is
 Memory holds one photograph's map at a time.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -176,31 +177,26 @@ def score_photographs(
                     "row": name,
                     "source": source,
                     "defects": known.count,
-                    "pointing": pointing(parts, masks[kind], float(photograph.probability.max())),
-                    "probability": steps.probability,
+                    "pointing": pointing(parts, masks[kind]),
+                    "confidence": steps.confidence,
                     "false": steps.false,
                     "found": steps.found,
                 }
 
 
-def pointing(parts: LitParts, truth: Bools, surest: float) -> float:
-    """Return the pointing game of a photograph: is the brightest pixel of the surest tile in a defect?
-
-    Of several tiles that are as sure the brightest counts, then the first.
+def pointing(parts: LitParts, truth: Bools) -> float:
+    """Return the pointing game of a photograph: is the peak of its surest part in a defect?
 
     Args:
         parts: of the photograph.
         truth: (H, W).
-        surest: the highest probability of its tiles.
 
     Returns:
-        1 or 0; NaN without a defect, or where the surest tile lights nothing up.
+        1 or 0; NaN without a defect, or where nothing is lit.
     """
-    here = np.flatnonzero(parts.probability >= surest)
-    if not truth.any() or not here.size:
-        return float("nan")
-    at = here[int(parts.peak[here].argmax())]
-    return float(truth[parts.peak_y[at], parts.peak_x[at]])
+    if not truth.any() or not len(parts.peak_y):
+        return math.nan
+    return float(truth[parts.peak_y[0], parts.peak_x[0]])
 
 
 def photograph_table(maps: PhotographMaps) -> pd.DataFrame:

@@ -39,13 +39,13 @@ def test_a_curve_worked_out_on_paper():
     assert len(points) == 13
 
 
-def test_equal_probabilities_are_shown_together():
+def test_equal_confidences_are_shown_together():
     tied = ([0.9, 0.5], [1, 1], [0, 1])  # its false region comes with the first find
     scores = curve_scores(curves(ONE, tied))
     assert (scores["found_at_1_8"], scores["found_at_1_2"]) == (0.0, 0.25)
 
 
-def test_only_the_order_of_probabilities_matters():
+def test_only_the_order_of_confidences_matters():
     cubed = [([value**3 for value in step[0]], *step[1:]) for step in (ONE, OTHER)]
     assert curve_scores(curves(*cubed)) == curve_scores(curves(ONE, OTHER))
 
@@ -85,8 +85,8 @@ def test_clusters_add_up_to_the_curve_of_their_photographs():
 
 
 def test_steps_come_from_the_lists_of_a_table():
-    (own,) = steps_of({"probability": [[0.9, 0.5]], "false": [[0, 1]], "found": [[1, 1]]})
-    assert (own.probability.tolist(), own.false.tolist(), own.found.tolist()) == ([0.9, 0.5], [0, 1], [1, 1])
+    (own,) = steps_of({"confidence": [[0.9, 0.5]], "false": [[0, 1]], "found": [[1, 1]]})
+    assert (own.confidence.tolist(), own.false.tolist(), own.found.tolist()) == ([0.9, 0.5], [0, 1], [1, 1])
 
 
 def test_auroc_of_photographs_is_the_share_of_pairs_in_order():
