@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from stages.heatmaps.photographs import write_about
 from stages.records.paths import maps_folder, tiles_folder
 
 PX = 16
@@ -93,7 +94,9 @@ def write_maps(params, model: str, family: str = "cnn", order=tuple(range(8))) -
     content = {"model": model, "family": family, "order": [method], "methods": methods}
     (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "photographs").mkdir(exist_ok=True)
-    (folder / "photographs/photographs.json").write_text('{"left_out": "its tiles are in two splits"}', encoding="utf-8")
+    (folder / "photographs/photographs.json").write_text(
+        '{"left_out": "its tiles are in two splits"}', encoding="utf-8"
+    )
 
 
 def rewrite_index(model, **columns):

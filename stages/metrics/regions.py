@@ -175,14 +175,17 @@ def regions_by_threshold(parts: LitParts, defect: Sequence[int], min_region_px: 
         min_region_px: smaller regions do not count.
     """
     region, area_px = list(range(len(defect))), parts.area_px.tolist()  # a region is named by its surest part
-    regions_at: dict[int, int] = {}  # defect, or NONE -> how many regions show it
+    regions_at: dict[int, int] = {NONE: 0}  # defect, or NONE -> how many regions show it; none that no region shows
     surer: list[list[int]] = [[] for _ in region]  # of each part those that it touches and that are shown before it
     for one, other in parts.touching.tolist():
         surer[other].append(one)
 
     def count(part: int, by: int) -> None:
         if area_px[part] >= min_region_px:
-            regions_at[defect[part]] = regions_at.get(defect[part], 0) + by
+            shown = regions_at.get(defect[part], 0) + by
+            regions_at[defect[part]] = shown
+            if not shown and defect[part] != NONE:
+                del regions_at[defect[part]]
 
     def region_of(part: int) -> int:
         while region[part] != part:
@@ -203,8 +206,7 @@ def regions_by_threshold(parts: LitParts, defect: Sequence[int], min_region_px: 
                 area_px[one] += area_px[two]
                 count(one, 1)
         if part + 1 == len(confidence) or confidence[part + 1] < confidence[part]:
-            found = sum(regions > 0 for defect, regions in regions_at.items() if defect != NONE)
-            step = (confidence[part], regions_at.get(NONE, 0), found)
+            step = (confidence[part], regions_at[NONE], len(regions_at) - 1)
             if step[1:] != (steps[-1][1:] if steps else (0, 0)):
                 steps.append(step)
     columns = np.array(steps, np.float64).reshape(-1, 3).T
