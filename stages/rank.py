@@ -1,7 +1,8 @@
 """Stage rank: the models by where they look, within each family: tables 3.5 and 3.7 of the thesis, with intervals.
 
 Reads data/scores/<model>, metrics/time/<model>.json and data/perturb/<model>.parquet of every model in params.yaml.
-Writes data/ranking/ranking.json, and for people metrics/rank.json and plots/rank.csv, truths.csv and latency.csv.
+Writes data/ranking/ranking.json, and for people metrics/rank.json and plots/rank.csv, truths.csv, latency.csv
+and photographs.csv.
 `--table FILE.csv` ranks a table of scores instead.
 """
 
@@ -22,6 +23,7 @@ def rank(params: Params) -> str:
     from stages.ranking.estimates import estimate_against
     from stages.ranking.gains import compare_gains, read_gains
     from stages.ranking.outputs import metrics_by_family, write_plots
+    from stages.ranking.photographs import with_photographs
     from stages.ranking.scored_models import open_all_scores
     from stages.ranking.settings import Rank
     from stages.ranking.standings import explanations_to_rank, standings_against
@@ -38,6 +40,7 @@ def rank(params: Params) -> str:
     ranked = explanations_to_rank(scores, seeds, families, rule.methods, times) if truths else []
     estimates = {truth: estimate_against(truth, ranked, scores, rule) for truth in truths}
     standings = {truth: standings_against(truth, rule.metrics, ranked, estimates[truth], scores) for truth in truths}
+    standings = {truth: with_photographs(own, scores, rule) for truth, own in standings.items()}
     found = verdict(rule.truth, standings, estimates)
     sentence = found.get("sentence", NOTHING)
     every = tuple(chain(*standings.values()))

@@ -30,6 +30,7 @@ def report(params: Params) -> str:
             "Verdict": lambda: verdict.section(ranked(), metrics("score")),
             "Look": lambda: look(params),
             "Ranking": lambda: ranking.section(ranked()),
+            "Whole photographs": lambda: ranking.photographs(ranked(), metrics("score")),
             "Published values": lambda: published.section(data_set, ranked, metrics, COLUMNS),
             "Classifiers": lambda: model_tables.training_table(metrics("train")),
             "Search": lambda: model_tables.search_table(models),

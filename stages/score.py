@@ -1,8 +1,8 @@
 """Stage score: one model: its classifier, and where its heatmaps point, by every method, setting and truth.
 
 Reads data/maps/<model> and the tiles, never a model. Writes metrics/score/<model>.json (what people compare),
-data/scores/<model> (tile by tile: what rank makes intervals of), plots/settings/<model>.csv (every setting),
-plots/strata/<model>.csv (by kind and area of the defect) and plots/thresholds/<model>.csv (by threshold).
+data/scores/<model> (tile by tile: what rank makes intervals of), and in plots: settings/<model>.csv (every setting),
+strata/ (by kind and area of the defect), thresholds/ (by threshold) and froc/ (whole photographs).
 """
 
 from stages.records.paths import maps_folder, metrics_file, plot_file, scores_folder, tiles_folder
@@ -20,6 +20,7 @@ def score(params: Params, model: str) -> str:
     from stages.scoring import summary, tables
     from stages.scoring.choice import choose_explanations
     from stages.scoring.classifier import classifier_scores
+    from stages.scoring.froc import FROC_COLUMNS, find_in_photographs
     from stages.scoring.images import image_histograms
     from stages.scoring.measure import all_scores, measure
     from stages.scoring.methods import grid_truths, methods_of
@@ -29,8 +30,8 @@ def score(params: Params, model: str) -> str:
     from stages.scoring.tiles import join_tiles
 
     rule = params.read(Score)
-    maps = open_maps(maps_folder(model))
-    tiles = join_tiles(maps, open_tiles(tiles_folder(params.dataset_name)))
+    maps, all_tiles = open_maps(maps_folder(model)), open_tiles(tiles_folder(params.dataset_name))
+    tiles = join_tiles(maps, all_tiles)
     classifier = classifier_scores(maps, tiles, rule.probability_threshold)
     methods = methods_of(maps, tiles, rule.seed)
 
@@ -44,6 +45,9 @@ def score(params: Params, model: str) -> str:
     test = measure(compared, tiles, "test", rule, alarms, lambda work: progress(work, f"score {model}, test"))
     test_scores = all_scores(test)
     thresholded = by_thresholds(explanations, test, chosen, rule)
+    found = find_in_photographs(
+        maps, all_tiles, explanations, alarms, rule, lambda work: progress(work, f"score {model}, photographs")
+    )
 
     content = summary.explanation_scores(explanations, methods, tiles, test, test_scores, thresholded, rule)
     explanations = summary.with_controls(explanations, content)
@@ -55,6 +59,7 @@ def score(params: Params, model: str) -> str:
     write_csv(plot_file("strata", model, ".csv"), tables.STRATA_COLUMNS, strata)
     curves = tables.threshold_lines(thresholded, chosen, rule)
     write_csv(plot_file("thresholds", model, ".csv"), tables.THRESHOLDS_COLUMNS, curves)
+    write_csv(plot_file("froc", model, ".csv"), FROC_COLUMNS, found.points)
     write_scores(
         scores_folder(model),
         tables.tile_table(explanations, test, thresholded, tiles),
@@ -64,13 +69,14 @@ def score(params: Params, model: str) -> str:
         image_histograms(explanations, methods, test, tiles),
         summary.pooled_scores(content),
         {"perfect": perfect, "left_out": maps.left_out} if references else None,
+        found.record,
     )
     good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
-    found = with_perfect(content, perfect) | classifier | {"good_tiles": good_tiles} | references
-    write_json(metrics_file("score", model), {model: found})
+    more = classifier | {"good_tiles": good_tiles, "photographs": found.content} | references
+    write_json(metrics_file("score", model), {model: with_perfect(content, perfect) | more})
     explanation = explanations[best]
     setting = maps.words_for(explanation.method, explanation.fusion, explanation.discard)
-    return summary.line(model, setting, best, content, classifier)
+    return summary.line(model, setting, best, content, classifier) + found.words(best)
 
 
 if __name__ == "__main__":

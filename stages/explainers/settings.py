@@ -54,6 +54,7 @@ class ExplainCommon:
     guided: Guided = Guided()
     references: Annotated[tuple[Literal["nearest_good", "supervised"], ...], DISTINCT, EMPTY_TOO] = ()
     nearest_good: NearestGood = NearestGood()
+    photographs: Literal["none", "own", "all"] = "own"
 
 
 @dataclass(frozen=True)

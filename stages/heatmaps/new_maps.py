@@ -8,7 +8,7 @@ uses; the raw scale, which comparing images needs, is given back by the two numb
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,10 @@ from stages.heatmaps.maps import maps_file, ranges_file, tile_scores_file
 from stages.records.files import read_json, write_json
 
 PROGRESS = "progress.json"
+
+Explained = tuple[
+    NDArray[np.integer], Mapping[str, NDArray[np.float32]], NDArray[np.float32], Mapping[str, NDArray[np.float32]]
+]
 
 
 class NewMaps:
@@ -47,6 +51,26 @@ class NewMaps:
     def write_tile_scores(self, method: str, rows: NDArray[np.integer], scores: NDArray[np.float32]) -> None:
         """Write how defective each of these tiles is (n,) to a method that says so itself: a reference."""
         self._array(tile_scores_file(self.folder, method), np.float32, ())[rows] = scores
+
+    def fill(self, explained: Iterable[Explained], every: int) -> None:
+        """Write tiles batch by batch from `done` on, as they come; after so many batches they are kept.
+
+        Args:
+            explained: rows (n,), ascending; method -> heatmaps (n, S, h, w); logits (n,) or (n, K); reference -> (n,).
+            every: batches that a killed run loses at most.
+        """
+        done = self.done
+        for number, (rows, heatmaps, logits, tile_scores) in enumerate(explained, 1):
+            self.write_logits(rows, logits)
+            for method, values in heatmaps.items():
+                self.write(method, rows, values)
+            for method, scores in tile_scores.items():
+                self.write_tile_scores(method, rows, scores)
+            done = int(rows[-1]) + 1
+            if number % every == 0:
+                self.commit(done)
+        if done > self.done:
+            self.commit(done)
 
     def commit(self, done: int) -> None:
         """Declare the rows before `done` complete: a run that is killed from now on resumes there."""

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.datasets.images import open_file, read_image
-from stages.inspection.blend import TileMaps, blend
 from stages.inspection.drift import beyond, flags
 from stages.inspection.model import LineModel
 from stages.inspection.overlay import overlay, reduce
 from stages.inspection.photographs import Photograph
 from stages.inspection.regions import Region, find_regions
 from stages.inspection.settings import Options
-from stages.inspection.tiles import Look, look_at
+from stages.inspection.tiles import Look, grid, look_at
+from stages.metrics.blend import TileMaps, blend
 from stages.metrics.thesis import scale_to_255
 from stages.runtime.errors import InputError
 
@@ -107,7 +107,7 @@ def _judge(finding: Finding, look: Look, model: LineModel, options: Options) -> 
     called = look.probability > metadata.thresholds.decision
     shown = np.ones_like(called) if options.all_tiles else called
     cells = metadata.heatmap
-    tiles = TileMaps(look.windows, look.maps, shown, metadata.tile.px, cells.cell_px, cells.offset_px)
+    tiles = TileMaps(*grid(look.windows), look.maps, shown, metadata.tile.px, cells.cell_px, cells.offset_px)
     heat = blend(tiles, height, width)
     level = metadata.thresholds.heatmap_level
     finding.regions = find_regions(heat, look, level, metadata.classes, options.min_area_px)

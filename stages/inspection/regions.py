@@ -48,7 +48,7 @@ def find_regions(
     """Return the regions of at least `min_area_px`, the highest score first, then the largest.
 
     Args:
-        heat: (H, W) what `stages.inspection.blend.blend` returned.
+        heat: (H, W) what `stages.metrics.blend.blend` returned.
         look: of the same photograph.
         level: pixels above it are lit.
         classes: the model's, which `look.kinds` counts.

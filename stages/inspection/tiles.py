@@ -1,6 +1,6 @@
 """The tiles of a photograph, as in training, and what the model says of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -45,6 +45,12 @@ def line_tile(tile: Tile, overlap_px: int | None) -> Tile:
     if overlap >= tile.px:
         raise InputError(f"--overlap-px is {overlap}; expected less than the model's tiles of {tile.px} px")
     return replace(tile, overlap_px=overlap, border="shift")
+
+
+def grid(places: Sequence[Window]) -> tuple[list[int], list[int], int, int]:
+    """Return upper sides, left sides (both rising), height and width of windows that lie in rows and columns."""
+    tops, lefts = (sorted({getattr(window, side) for window in places}) for side in ("y", "x"))
+    return tops, lefts, places[0].height, places[0].width
 
 
 def look_at(pixels: NDArray[np.uint8], model: LineModel, options: Options) -> Look:

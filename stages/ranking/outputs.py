@@ -1,12 +1,13 @@
-"""What people read of a ranking: metrics/rank.json, and the tables plots/rank.csv, truths.csv and latency.csv."""
+"""What people read of a ranking: metrics/rank.json, and in plots rank.csv, truths.csv, latency.csv, photographs.csv."""
 
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from stages.ranking.record import FAMILIES, NEAREST_GOOD, SUPERVISED, Estimate, Ranking
 from stages.records.files import write_csv
-from stages.records.paths import LATENCY_PLOT, RANK_PLOT, TRUTHS_PLOT
+from stages.records.paths import LATENCY_PLOT, PHOTOGRAPHS_PLOT, RANK_PLOT, TRUTHS_PLOT
 
 RANK_COLUMNS = ("family", "model", "metric", "rank", "value", "low", "high", "clusters", "between_seeds")
 TRUTHS_COLUMNS = ("truth", "family", "model", "metric", "value", "low", "high", "clusters")
@@ -20,10 +21,11 @@ Line = tuple[object, ...]
 
 
 def write_plots(ranking: Ranking) -> None:
-    """Write the three tables."""
+    """Write the four tables."""
     write_csv(RANK_PLOT, RANK_COLUMNS, _rank_lines(ranking))
     write_csv(TRUTHS_PLOT, TRUTHS_COLUMNS, _truth_lines(ranking))
     write_csv(LATENCY_PLOT, LATENCY_COLUMNS, _latency_lines(ranking))
+    write_csv(PHOTOGRAPHS_PLOT, TRUTHS_COLUMNS, _photograph_lines(ranking))
 
 
 def metrics_by_family(ranking: Ranking) -> dict[str, dict[str, Any]]:
@@ -48,6 +50,7 @@ def metrics_by_family(ranking: Ranking) -> dict[str, dict[str, Any]]:
             "seeds_that_beat_controls": beaten,
             "latency_ms": standing.explanation.latency_ms,
             "on_pareto_front": standing.on_front,
+            "photographs": {metric: asdict(score) for metric, score in standing.photographs.items()} or None,
         }
     return content
 
@@ -80,6 +83,13 @@ def _truth_lines(ranking: Ranking) -> Iterable[Line]:
             for metric, scores in bracket.scores.items():
                 if kind in scores:
                     yield bracket.truth, family_of[bracket.classifier], name, metric, *_fields(scores[kind])
+
+
+def _photograph_lines(ranking: Ranking) -> Iterable[Line]:
+    """Yield `TRUTHS_COLUMNS`, one line per truth, explanation and score of photographs."""
+    for standing in ranking.standings:
+        for metric, score in standing.photographs.items():
+            yield standing.truth, standing.explanation.family, standing.explanation.name, metric, *_fields(score)
 
 
 def _latency_lines(ranking: Ranking) -> Iterable[Line]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from stages.metrics.froc import OF_PHOTOGRAPHS
 from stages.metrics.table import METRICS
 from stages.runtime.convert import DISTINCT, at_least, between
 from stages.runtime.errors import InputError
@@ -21,5 +22,6 @@ class Rank:
 
     def __post_init__(self) -> None:
         for metric in self.metrics:
-            if metric not in METRICS:
-                raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {', '.join(METRICS)}")
+            if metric not in METRICS and metric not in OF_PHOTOGRAPHS:
+                known = ", ".join((*METRICS, *OF_PHOTOGRAPHS))
+                raise InputError(f"params.yaml: rank.metrics has {metric!r}; known: {known}")

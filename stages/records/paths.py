@@ -14,6 +14,7 @@ CARD_PLOT = Path("plots/card.png")
 RANK_PLOT = Path("plots/rank.csv")
 TRUTHS_PLOT = Path("plots/truths.csv")
 LATENCY_PLOT = Path("plots/latency.csv")
+PHOTOGRAPHS_PLOT = Path("plots/photographs.csv")
 REPORT = Path("plots/report.html")
 
 

@@ -6,6 +6,7 @@ data/scores/<model>/histograms.parquet  one line per truth, explanation, scale a
 data/scores/<model>/index.parquet       the test tiles: tile_id, source, group, defective
 data/scores/<model>/rows.json           what the explanations are: method, fusion, the setting chosen, control or not;
                                         and the exact scores of the histograms of all tiles
+and of whole photographs what `stages.scores.photographs` describes.
 """
 
 import math
@@ -25,6 +26,7 @@ from stages.records.folders import new_folder
 from stages.records.shards import TRUTHS
 from stages.records.tables import read_table
 from stages.runtime.errors import InputError
+from stages.scores.photographs import PhotographScores, open_photograph_scores, write_photographs
 
 AGAIN = "run the score stage again"
 CLUSTERS = {"group": "group", "image": "source"}  # rank.cluster -> column that names the cluster of a tile
@@ -84,6 +86,7 @@ class Scores:
     perfect: dict[str, dict[str, float | None]] = field(default_factory=dict)  # truth -> metric -> score of the truth
     # itself on the grid of the model's maps; empty where no reference was asked for
     left_out: dict[str, str] = field(default_factory=dict)  # reference that was asked for -> why it is not there
+    photographs: PhotographScores | None = None  # of test images as a whole; None where none counts as one
 
     def columns(self, truth: str, row: str) -> dict[str, NDArray]:
         """Return what each of the n tiles adds: tp, fp, fn, tn (pixels) and the scores of single tiles, each (n,)."""
@@ -124,6 +127,7 @@ def write_scores(
     histograms: Iterable[ImageHistograms] = (),
     pooled: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
     references: Mapping[str, Any] | None = None,
+    photographs: tuple[pd.DataFrame, Iterable[Mapping[str, object]]] | None = None,
 ) -> None:
     """Write a model's scores.
 
@@ -133,6 +137,7 @@ def write_scores(
         histograms: one for each truth, explanation and scale, with sources sorted; taken one at a time.
         pooled: truth -> row -> metric -> exact score of the histograms of all tiles.
         references: where some were asked for, `perfect` and `left_out` as `Scores` has them.
+        photographs: what `stages.scores.photographs.write_photographs` takes; None where there are none.
     """
     with new_folder(folder) as temporary:
         if table is None:
@@ -142,6 +147,8 @@ def write_scores(
         _write_histograms(temporary / HISTOGRAMS, histograms)
         described = {name: _described(row) for name, row in rows.items()}
         content = {"best": best, "order": list(rows), "rows": described, "pooled": pooled or {}, **(references or {})}
+        if photographs is not None:
+            write_photographs(temporary, *photographs)
         write_json(temporary / ROWS, content, exact=True)  # rows that differ in the sixth decimal must not tie
 
 
@@ -162,7 +169,7 @@ def open_scores(folder: Path) -> Scores:
                 raise InputError(f"{folder}: {row} against {truth} has other tiles than index.parquet; {AGAIN}")
         truths = tuple(kind for kind in TRUTHS if (table["truth"] == kind).any())
         table = table.set_index(["truth", "row"]).sort_index(kind="stable")
-        return Scores(folder, rows, best, tiles, truths, table, pooled, *kept)
+        return Scores(folder, rows, best, tiles, truths, table, pooled, *kept, open_photograph_scores(folder))
     except KeyError as error:
         raise InputError(f"{folder}: column {error} is missing; {AGAIN}") from None
 

@@ -205,6 +205,22 @@ def test_latency_names_one_point_per_model_and_draws_the_front(revisions):
     assert drawn.count('aria-roledescription="line mark"') == len(revisions)
 
 
+@pytest.mark.parametrize("revisions", [("workspace",), ("main", "workspace")])
+def test_froc_is_a_line_of_each_explanation_over_false_regions(revisions):
+    rows = [
+        {"truth": truth, "row": row, "false_regions": most, "found": found, "threshold": ""}
+        for truth in ("boxes", "exact")
+        for row, found in (("cam", 0.75), ("random_map", 0.0))
+        for most in (0.125, 1, 8)
+    ]
+    spec = filled("froc", rows, "false_regions", "found", revisions)
+    written = texts(spec)
+    assert {"1/8", "1/4", "1/2", "1", "2", "4", "8", "cam", "random map", "share of defects found"} <= set(written)
+    assert {f"against exact masks | {rev}" for rev in revisions} <= set(written)
+    drawn = re.findall(r'aria-roledescription="line mark" d="([^"]+)"', vl_convert.vegalite_to_svg(spec))
+    assert [path.count("L") for path in drawn] == [2] * 4 * len(revisions)
+
+
 SUBTITLE = "one line per trial: whole complete, dashed given up, dotted grey failed"
 
 

@@ -1,13 +1,22 @@
-"""Section "Ranking": ranks within each family, scores against each truth, with their intervals, and the references."""
+"""Sections "Ranking", with references, and "Whole photographs": ranks; scores against each truth, with intervals."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.figures.report import references
-from stages.figures.report.elements import cell_text, table
+from stages.figures.report.elements import cell_text, paragraph, table
 
 Standing = Mapping[str, Any]  # fields of `stages.ranking.record.Standing`
+Metrics = Mapping[str, Mapping[str, Any]]  # model -> its part of metrics/score/<model>.json
+HEADINGS = {  # score in the record of the ranking -> its column
+    "froc": "FROC",
+    "found_at_1_8": "found at 1/8",
+    "found_at_1": "at 1",
+    "found_at_8": "at 8",
+    "photograph_pointing_game": "pointing game",
+    "photograph_auroc": "AUROC of photographs",
+}
 
 
 def section(ranking: Mapping[str, Any]) -> str:
@@ -30,18 +39,53 @@ def section(ranking: Mapping[str, Any]) -> str:
     return "\n".join(filter(None, [*tables, references.section(ranking)]))
 
 
+def photographs(ranking: Mapping[str, Any], scores: Metrics) -> str:
+    """Return a table of each truth, or a sentence that says why no test image counts as a photograph.
+
+    Args:
+        ranking: fields of `stages.ranking.record.Ranking`.
+        scores: of every model in it.
+    """
+    counted = next(iter(scores.values())).get("photographs") or {}
+    if counted.get("left_out"):
+        return paragraph(f"No photograph was scored: {counted['left_out']}.")
+    rows = [standing for standing in ranking["standings"] if standing["photographs"]]
+    tables = []
+    for truth in dict.fromkeys(row["truth"] for row in rows):
+        of_truth = sorted((row for row in rows if row["truth"] == truth), key=_froc_first)
+        caption = (
+            f"{counted['count']} photographs, {counted['defective']} of them defective, against {truth}: share of "
+            "defects found with so many false regions per photograph, 95% intervals"
+        )
+        cells = {row["explanation"]["name"]: _of_photographs(row["photographs"]) for row in of_truth}
+        tables.append(table(caption, cells))
+    return "\n".join(tables)
+
+
+def _froc_first(row: Mapping[str, Any]) -> tuple[bool, float]:
+    value = row["photographs"]["froc"]["value"]
+    return value != value, -value
+
+
+def _of_photographs(scores: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    return {heading: _with_interval(scores[score]) for score, heading in HEADINGS.items()}
+
+
 def _clusters(rows: Sequence[Standing]) -> int:
     return max(estimate["clusters"] for row in rows for estimate in row["scores"].values())
 
 
 def _scores(row: Standing) -> dict[str, str]:
     """Return metric -> score with its interval, "" where it is undefined."""
-    texts = {}
-    for metric, estimate in row["scores"].items():
-        interval = f" ({cell_text(estimate['low'])} to {cell_text(estimate['high'])})"
-        interval = "" if math.isnan(estimate["low"]) else interval
-        texts[metric] = "" if math.isnan(estimate["value"]) else cell_text(estimate["value"]) + interval
-    return texts
+    return {metric: _with_interval(estimate) for metric, estimate in row["scores"].items()}
+
+
+def _with_interval(estimate: Mapping[str, float]) -> str:
+    """Return a score with its interval, "" where it is undefined."""
+    if math.isnan(estimate["value"]):
+        return ""
+    interval = f" ({cell_text(estimate['low'])} to {cell_text(estimate['high'])})"
+    return cell_text(estimate["value"]) + ("" if math.isnan(estimate["low"]) else interval)
 
 
 def _ranks(row: Standing) -> dict[str, str]:

@@ -3,19 +3,24 @@
 import numpy as np
 import pytest
 
-from stages.inspection import blend as module
-from stages.inspection.blend import TileMaps, blend, border_weights, strips
+from stages.inspection.tiles import grid
+from stages.metrics import blend as module
+from stages.metrics.blend import TileMaps, blend, border_weights, strips
 from stages.metrics.geometry import upsample
 from stages.metrics.thesis import scale_to_255
 from stages.tiling.settings import Tile
-from stages.tiling.windows import windows
+from stages.tiling.windows import Window, windows
 
 
 def tile_maps(height: int, width: int, px: int, overlap_px: int, shown=None, mode="window") -> TileMaps:
     places = windows(height, width, Tile(px, overlap_px, mode, "shift", 0.0))
     maps = np.random.default_rng(0).normal(size=(len(places), 4, 4)).astype(np.float32)
     shown = np.ones(len(places), bool) if shown is None else shown(places)
-    return TileMaps(places, maps, shown, px, px / 4, 0.0)
+    return TileMaps(*grid(places), maps, shown, px, px / 4, 0.0)
+
+
+def windows_of(tiles: TileMaps) -> list[Window]:
+    return [Window(left, top, tiles.width, tiles.height) for top in tiles.tops for left in tiles.lefts]
 
 
 def whole(tiles: TileMaps, height: int, width: int) -> np.ndarray:
@@ -28,7 +33,7 @@ def whole(tiles: TileMaps, height: int, width: int) -> np.ndarray:
 def plain(tiles: TileMaps, height: int, width: int) -> np.ndarray:
     """The same, tile by tile, by weights of two dimensions over the whole photograph."""
     total, weights = np.zeros((height, width)), np.zeros((height, width))
-    for number, window in enumerate(tiles.windows):
+    for number, window in enumerate(windows_of(tiles)):
         place = np.arange(tiles.px) + 0.5
         one = np.minimum(place, tiles.px - place)
         weight = one[:, None] * one
@@ -42,10 +47,10 @@ def test_where_one_tile_alone_covers_the_values_are_its_own():
     tiles = tile_maps(60, 88, 32, 4)
     found = whole(tiles, 60, 88)
     alone = np.zeros((60, 88), int)
-    for window in tiles.windows:
+    for window in windows_of(tiles):
         window.of(alone)[:] += 1
     own = scale_to_255(upsample(tiles.maps, 32, 8.0))
-    for value, window in zip(own, tiles.windows, strict=True):
+    for value, window in zip(own, windows_of(tiles), strict=True):
         only = window.of(alone) == 1
         assert only.any() and np.array_equal(window.of(found)[only], value[only])
 

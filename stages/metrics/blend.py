@@ -16,23 +16,26 @@ from numpy.typing import NDArray
 
 from stages.metrics.geometry import bilinear_weights, upsample
 from stages.metrics.thesis import scale_to_255
-from stages.tiling.windows import Window
 
 STRIP_VALUES = 2**24  # of a strip at most; 64 MiB
 
 
 @dataclass(frozen=True)
 class TileMaps:
-    """Heatmaps of the n tiles of a photograph.
+    """Heatmaps of the tiles of a photograph: one at every upper with every left side, n in all, row by row.
 
     Attributes:
-        windows: their places: all starts along one side with all starts along the other, row by row.
+        tops, lefts: upper and left sides of their windows, rising, in pixels of the photograph; no gap between windows.
+        height, width: of each window; another one than the tile's where it was resized.
         maps: (n, rows, columns) at native resolution.
         shown: (n,) False: black.
         px, cell_px, offset_px: see `stages.metrics.geometry`.
     """
 
-    windows: Sequence[Window]
+    tops: Sequence[int]
+    lefts: Sequence[int]
+    height: int
+    width: int
     maps: NDArray[np.float32]
     shown: NDArray[np.bool_]
     px: int
@@ -70,8 +73,7 @@ def strips(tiles: TileMaps) -> Iterator[tuple[int, NDArray[np.float32]]]:
     Args:
         tiles: of one photograph.
     """
-    tops, lefts = (sorted({getattr(window, side) for window in tiles.windows}) for side in ("y", "x"))
-    height, width = tiles.windows[0].height, tiles.windows[0].width
+    tops, lefts, height, width = tiles.tops, tiles.lefts, tiles.height, tiles.width
     down, across = border_weights(tops, height), border_weights(lefts, width)
     kept: dict[int, NDArray[np.float32]] = {}  # tile -> its heatmap at tile size
     for begin, end in _rows(tops, height, lefts[-1] + width):
