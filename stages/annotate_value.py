@@ -34,7 +34,7 @@ def annotate_value(params: Params, model: str, shares: Sequence[float], seeds: S
     from stages.scoring.tiles import join_tiles
     from stages.training.engine import start_engine
     from stages.training.settings import read_training
-    from stages.training.supervised import annotated_tiles, cells_by, share_of, teach, with_seed
+    from stages.training.supervised import annotated_count, annotated_tiles, cells_by, share_of, teach, with_seed
 
     if model not in params.models:
         raise InputError(f"params.yaml: models has no {model!r}; it has: {', '.join(params.models)}")
@@ -53,7 +53,7 @@ def annotate_value(params: Params, model: str, shares: Sequence[float], seeds: S
             cells = cells_by(taught.model, tiles.tiles, tiles.index, training, fabric)
             taught.checkpoint.remove()
         for truth, scores in scores_of_cells(cells, taught.model.cell_px, tiles, rule).items():
-            count = int(train.defective.sum())
+            count = annotated_count(train)
             lines.append((truth, rule.choose_by, share, count, seed, scores[rule.choose_by], own[truth]))
     curves = curves_of(lines)
     write_csv(folder / "curve.csv", COLUMNS, lines)

@@ -56,14 +56,18 @@ def annotated_tiles(params: Params) -> tuple[Labelled, Labelled] | str:
 def share_of(tiles: Labelled, share: float, seed: int) -> Labelled:
     """Return all good tiles and a share of the defective ones, at least one, drawn by a seed; in the order given.
 
-    A larger share of the same seed holds the smaller one.
+    Those that are drawn stand there again and again until they are as many as all were, so that an epoch has the same
+    steps whatever the share. A larger share of the same seed holds the smaller one.
     """
     defective = np.flatnonzero(tiles.defective)
     random = np.random.default_rng(derive_seed(seed, "annotated share"))
     kept = random.permutation(defective)[: max(1, round(share * len(defective)))]
-    chosen = ~tiles.defective
-    chosen[kept] = True
-    return _select(tiles, chosen)
+    return _select(tiles, np.sort(np.concatenate((np.flatnonzero(~tiles.defective), np.resize(kept, len(defective))))))
+
+
+def annotated_count(tiles: Labelled) -> int:
+    """Return how many different defective tiles there are."""
+    return int(tiles.tiles.index["tile_id"][tiles.defective].nunique())
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def training_record(training: Training, fitted: Fitted, tiles: Sequence[Labelled
         "best_epoch": fitted.best.epoch,
         "epochs": [{"epoch": one.epoch, "train": one.train_loss, "val": one.val_loss} for one in fitted.history],
         "train_tiles": len(train.codes),
-        "annotated_train_tiles": int(train.defective.sum()),
+        "annotated_train_tiles": annotated_count(train),
         "val_tiles": len(val.codes),
         "truths": train.tiles.truths,
         "seed": training.seed,
@@ -149,5 +153,6 @@ def training_record(training: Training, fitted: Fitted, tiles: Sequence[Labelled
 
 
 def _select(tiles: Labelled, chosen: np.ndarray) -> Labelled:
-    index = tiles.tiles.index[chosen].reset_index(drop=True)
+    """Return the tiles at some places, or those of a mask (N,) bool."""
+    index = tiles.tiles.index.loc[chosen].reset_index(drop=True)
     return Labelled(Tiles(tiles.tiles.folder, index), tiles.codes[chosen], tiles.classes)

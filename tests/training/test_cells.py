@@ -14,7 +14,7 @@ from stages.training.engine import start_engine
 from stages.training.epoch import predict_cells
 from stages.training.initial import seed_everything
 from stages.training.loop import Fitted, fit
-from stages.training.supervised import share_of
+from stages.training.supervised import annotated_count, share_of
 from tests.models.tiny import CPU, NOT_KEPT, RECIPE, striped_pixels, tiny_model
 
 BINARY = ("good", "defective")
@@ -122,6 +122,9 @@ def test_a_larger_share_of_annotated_tiles_holds_the_smaller_one_and_all_good_on
     tiles = Labelled(TrueTilesIndexed.of(40), np.arange(40) % 2, BINARY)  # type: ignore[arg-type]
     ids = [set(share_of(tiles, share, seed=3).tiles.index["tile_id"]) for share in (0.01, 0.1, 0.5, 1.0)]
     good = {f"tile{i}" for i in range(0, 40, 2)}
+    few = share_of(tiles, 0.1, seed=3)  # two tiles, ten times each: as many steps as with all
+    assert few.tiles.index["tile_id"][few.defective].value_counts().tolist() == [10, 10] and annotated_count(few) == 2
+    assert len(few.codes) == 40 and share_of(tiles, 1.0, seed=3).tiles.index.equals(tiles.tiles.index)
     assert [len(own - good) for own in ids] == [1, 2, 10, 20] and all(good <= own for own in ids)
     assert ids[0] < ids[1] < ids[2] < ids[3]
     assert ids[1] != set(share_of(tiles, 0.1, seed=4).tiles.index["tile_id"])
