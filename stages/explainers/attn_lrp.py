@@ -9,12 +9,12 @@ Relevance starts as the score (`select_score`) and is handed back layer by layer
     x / std(x) of LayerNorm, GELU    unchanged; mean and affine part of LayerNorm are linear
     layer scale           linear
 
-    heatmap[cell] = sum over channels of the relevance of the cell's pixels (of a hybrid: of its stem's features), as far
-                    as the patch embedding hands it on; signed, higher = more for the class
+    heatmap[cell] = sum of the relevance of the cell's pixels, of a hybrid of its stem's features, which the patch
+                    embedding hands on; signed, higher = more for the class
 
 With G = R / value every rule is a factor of the ordinary gradient, and no quotient is left: linear layers, sums and
 softmax keep the gradient, the product halves it for each of its factors, the activation f multiplies by f(x) / x, and
-LayerNorm takes its standard deviation for a constant. So the map is value x G of one backward pass, through timm's fused
+LayerNorm takes its standard deviation for a constant. So the map is value x G of one backward pass, through fused
 attention: query and key get a quarter of the gradient, the value half. Like LRP it stops at the patch embedding.
 
 What the map does not hold of the score stands in biases, in the constant terms of softmax, in position embeddings, and

@@ -1,4 +1,6 @@
-"""A readable reference for AttnLRP: relevance itself, layer by layer, with the quotients that the rules are written in."""
+"""A readable reference for AttnLRP: relevance itself, layer by layer, with the quotients of its rules."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ def attn_lrp(model: RolloutClassifier, image: Tensor, target: int | None) -> tup
             handle.remove()
     kept = {"biases": 0.0, "softmax": 0.0, "tokens": 0.0}
 
-    def back(layer: nn.Module, relevance: Tensor) -> Tensor:
+    def back(layer: Any, relevance: Tensor) -> Tensor:
         inputs, outputs = seen[layer]
         products = layer.weight.detach()[None] * inputs[:, None]  # token, output, input
         kept["biases"] += float((layer.bias.detach() * relevance / outputs).sum())
@@ -44,7 +46,7 @@ def attn_lrp(model: RolloutClassifier, image: Tensor, target: int | None) -> tup
         parts = left[:, :, None] * right[None] * (relevance / (left @ right) / 2)[:, None]
         return parts.sum(dim=2), parts.sum(dim=0)
 
-    def attention(attn: nn.Module, relevance: Tensor) -> Tensor:
+    def attention(attn: Any, relevance: Tensor) -> Tensor:
         of_mixed = back(attn.proj, relevance)
         weights = seen[attn.attn_drop][0]
         query, key, value = seen[attn.qkv][1].unflatten(1, (3, attn.num_heads, attn.head_dim)).permute(1, 2, 0, 3)
@@ -63,17 +65,18 @@ def attn_lrp(model: RolloutClassifier, image: Tensor, target: int | None) -> tup
             together[which, head] = part
         return back(attn.qkv, together.permute(2, 0, 1, 3).flatten(1))
 
+    backbone: Any = model.backbone
     weight, bias = model.head.weight.detach(), model.head.bias.detach()
     if logits.ndim == 0:
         weight, bias = (-weight, -bias) if target == 0 else (weight, bias)
     else:
         chosen = int(logits.argmax()) if target is None else target
         weight, bias = weight[chosen : chosen + 1], bias[chosen : chosen + 1]
-    read = seen[model.backbone.norm][1]
+    read = seen[backbone.norm][1]
     relevance = token_shares(model, read, weight)[:, None] * weight * read
     kept["biases"] += float(bias)
-    relevance = normalised(model.backbone.norm, relevance)
-    for block in reversed(model.backbone.blocks):
+    relevance = normalised(backbone.norm, relevance)
+    for block in reversed(backbone.blocks):
         middle, branch = seen[block.norm2][0], seen[block.drop_path2][1]
         after = middle + branch
         of_branch = relevance * branch / after
@@ -82,10 +85,10 @@ def attn_lrp(model: RolloutClassifier, image: Tensor, target: int | None) -> tup
         before, branch = seen[block][0], seen[block.drop_path1][1]
         of_branch = relevance * branch / middle
         relevance = relevance * before / middle + normalised(block.norm1, attention(block.attn, of_branch))
-    before, first = seen[model.backbone.blocks[0]][0], model.backbone.num_prefix_tokens
-    embedded = seen[model.backbone.patch_embed][1].reshape(before[first:].shape)
+    before, first = seen[backbone.blocks[0]][0], backbone.num_prefix_tokens
+    embedded = seen[backbone.patch_embed][1].reshape(before[first:].shape)
     shares = relevance[first:] / before[first:]  # position embedding and bias of the patch embedding have theirs
-    of_patches = (shares * (embedded - model.backbone.patch_embed.proj.bias.detach())).sum(dim=1)
+    of_patches = (shares * (embedded - backbone.patch_embed.proj.bias.detach())).sum(dim=1)
     kept["tokens"] += float(relevance[:first].sum() + (shares * (before[first:] - embedded)).sum())
-    kept["biases"] += float((shares * model.backbone.patch_embed.proj.bias.detach()).sum())
-    return of_patches.reshape(model.backbone.patch_embed.grid_size), kept
+    kept["biases"] += float((shares * backbone.patch_embed.proj.bias.detach()).sum())
+    return of_patches.reshape(backbone.patch_embed.grid_size), kept

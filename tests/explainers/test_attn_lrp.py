@@ -1,4 +1,4 @@
-"""AttnLRP: the whole score is accounted for, its rules by hand, and what it refuses; the rest is in test_vit_methods."""
+"""AttnLRP: the whole score is accounted for, its rules by hand, what it refuses; the rest is in test_vit_methods."""
 
 import math
 
@@ -46,7 +46,7 @@ def test_without_biases_only_softmax_and_tokens_hold_the_rest() -> None:
 
 
 def test_a_network_without_softmax_and_biases_hands_all_of_it_to_the_patches() -> None:
-    # The attention's projection is 0: blocks of linear layers, GELU and LayerNorm alone; the patches are read and nothing is added.
+    # The attention's projection is 0: blocks of linear layers, GELU and LayerNorm; no token but patches is read.
     model, given = tiny(head=Head(reads="patch_tokens")), images(2)
     for name, parameter in model.named_parameters():
         if name.endswith(("bias", "pos_embed")) or ".attn.proj." in name:
@@ -83,7 +83,7 @@ def test_attention_by_hand() -> None:
     query, key, value = 1.0, torch.tensor([3.0, 1.0]).log(), torch.tensor([4.0, 8.0])
     qkv = torch.stack((torch.tensor([query, query]), key, value)).view(3, 1, 1, 2, 1).requires_grad_()
     qkv.register_hook(lambda gradient: gradient * torch.tensor(attn_lrp.HALVES).view(3, 1, 1, 1, 1))
-    mixed = F.scaled_dot_product_attention(*qkv.unbind(0), scale=1.0)[0, 0, 0, 0]
+    mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], scale=1.0)[0, 0, 0, 0]
     assert float(mixed.detach()) == pytest.approx(5)  # attention (3/4, 1/4)
     (gradient,) = torch.autograd.grad(mixed, qkv)
     relevance = (gradient * qkv.detach())[:, 0, 0, :, 0]
