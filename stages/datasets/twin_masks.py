@@ -14,7 +14,7 @@ import numpy as np
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.images import SourceImage, read_image
 from stages.datasets.mask_files import read_class_numbers
-from stages.datasets.neu_seg import KINDS, find_masks
+from stages.datasets.neu_seg import KINDS, LOOKED_FOR, find_masks
 from stages.datasets.settings import Dataset
 from stages.datasets.templates import mask_name, write_mask
 from stages.datasets.truths import read_annotated
@@ -53,7 +53,13 @@ def copy_masks(
         raise InputError(
             f"params.yaml: dataset.masks_from: {masked} is no folder; name that of NEU-Seg, or set it to null"
         )
-    _, paths, mask_of = find_masks(masked)
+    try:
+        _, paths, mask_of = find_masks(masked)
+    except InputError:
+        raise InputError(
+            f"{masked}: not in the layout of NEU-Seg ({LOOKED_FOR}), whose masks dataset.masks_from is for; name its "
+            "folder, or set it to null"
+        ) from None
     boxed = [image for image in images if image.boxes]
     if len({mask_name(image) for image in boxed}) < len(boxed):
         raise InputError(
