@@ -29,7 +29,8 @@ def tile(params: Params) -> str:
     bad_files = BadFiles(dataset.on_bad_file == "skip")
     source, root = find_source(name), find_root(dataset)
     published = source.read(root, dataset, bad_files)
-    images = attach_masks(draw_few(published, dataset.images), raw_folder(name) / MASKS, bad_files)
+    some = dataset.masks_from is not None
+    images = attach_masks(draw_few(published, dataset.images), raw_folder(name) / MASKS, bad_files, some)
     unused = counted(find_unused(root, published, bad_files.skipped, source.templates, source.described_by))
     with new_folder(tiles_folder(name)) as folder:
         workers = runtime.workers or os.cpu_count() or 1

@@ -106,10 +106,12 @@ def test_train_then_explain_then_time(params: Params, name: str, settings: int, 
 
 def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> None:
     of_a_vit = tuple(name for name, method in METHODS.items() if "vit" in method.families and name != "cam")
-    methods = Methods(("cam", "gradcam", "occlusion"), of_a_vit)  # it reads its class token, which has no cam
+    methods = Methods(("cam", "gradcam", "occlusion", "rise"), of_a_vit)  # it reads its class token, which has no cam
+    real = params.read(Explain)
+    few = replace(real.rise, masks=2)
     params = but(
         params,
-        explain=replace(params.read(Explain), methods=methods, fusion=("max",), discard=(0.5,)),
+        explain=replace(real, methods=methods, fusion=("max",), discard=(0.5,), rise=few),
         time=replace(params.read(Time), warmup=0, repeats=6),
     )
     for name, expected in (("cnn", methods.cnn), ("vit", methods.vit)):
@@ -119,7 +121,7 @@ def test_every_method_is_timed_and_the_slow_ones_less_often(params: Params) -> N
         assert set(settings) == set(expected)
         times = {method: next(iter(own.values())) for method, own in settings.items()}
         repeats = {method: of["0.5" if method == "rollout" else "0"]["repeats"] for method, of in times.items()}
-        assert repeats.pop("occlusion") == 5 and set(repeats.values()) == {6}
+        assert repeats.pop("occlusion") == repeats.pop("rise") == 5 and set(repeats.values()) == {6}
 
 
 def test_a_small_learning_rate_is_never_zero(params: Params) -> None:

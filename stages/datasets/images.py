@@ -96,6 +96,7 @@ class SourceImage:
         derived: the mask was made by `stages.datasets.templates`: of the upright picture, with values of its own.
         mask_kinds: kinds of defect that the values 1, 2, ... of the mask file stand for; none where it only says where.
         template: the same place without defects, another picture file; None where there is none for this image alone.
+        some_masked: only some images of the data set have an exact mask beside their boxes; this one or others.
         official: the part that the publisher put the image in, "train", "val" or "test"; None where there are no parts.
     """
 
@@ -116,6 +117,7 @@ class SourceImage:
     derived: bool = False
     mask_kinds: tuple[str, ...] = ()
     template: Path | None = None
+    some_masked: bool = False
 
 
 @dataclass(frozen=True)

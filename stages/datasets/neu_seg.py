@@ -6,6 +6,7 @@ global context attention network for automated surface defect detection, IEEE Tr
 (2020).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,17 +39,11 @@ def read_neu_seg(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImag
     Raises:
         InputError: the layout is missing, it has no images, or one cannot be read or has no mask.
     """
-    folder = only(find_layout(root, _is_neu_seg, LOOKED_FOR), root, LOOKED_FOR)
-    paths = [path for images in child_folders(folder, {"images"}) for path in files_below(images, PICTURE_SUFFIXES)]
-    some_images(paths, folder / "images")
-    masks = [path for masks in child_folders(folder, {"annotations"}) for path in files_below(masks, PICTURE_SUFFIXES)]
-    mask_of, double = match_masks(paths, masks, folder), twins(paths)
+    folder, paths, mask_of = find_masks(root)
     groups = _photographs(paths, folder, options)
 
     def describe(path: Path, source: str) -> SourceImage:
-        _, mask = files_of(path, double, mask_of)
-        if mask is None:
-            raise InputError(f"{path}: no mask annotations/.../{path.stem}.png; add it or remove the image")
+        mask = mask_of(path)
         group = groups[path]
         if isinstance(group, InputError):
             raise group
@@ -64,6 +59,27 @@ def read_neu_seg(root: Path, options: Dataset, bad: BadFiles) -> list[SourceImag
         )
 
     return describe_images(paths, folder, describe, bad)
+
+
+def find_masks(root: Path) -> tuple[Path, list[Path], Callable[[Path], Path]]:
+    """Return the folder of NEU-Seg's layout, its images, and the function from one of them to its mask.
+
+    Raises:
+        InputError: the layout is missing or it has no images; and that function, where an image has no mask.
+    """
+    folder = only(find_layout(root, _is_neu_seg, LOOKED_FOR), root, LOOKED_FOR)
+    paths = [path for images in child_folders(folder, {"images"}) for path in files_below(images, PICTURE_SUFFIXES)]
+    some_images(paths, folder / "images")
+    masks = [path for masks in child_folders(folder, {"annotations"}) for path in files_below(masks, PICTURE_SUFFIXES)]
+    found, double = match_masks(paths, masks, folder), twins(paths)
+
+    def mask_of(path: Path) -> Path:
+        _, mask = files_of(path, double, found)
+        if mask is None:
+            raise InputError(f"{path}: no mask annotations/.../{path.stem}.png; add it or remove the image")
+        return mask
+
+    return folder, paths, mask_of
 
 
 def _is_neu_seg(folder: Path) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 from stages.datasets.bad_files import BadFiles
 from stages.datasets.few import draw_few
 from stages.datasets.settings import Dataset
-from stages.datasets.sources import find_source
+from stages.datasets.sources import find_source, placed
 from stages.datasets.templates import MASKS, derive_masks, find_templates
 from stages.datasets.tree import files_below
+from stages.datasets.twin_masks import copy_masks
 from stages.datasets.two_level import derive_from_pairs
 from stages.datasets.unused import SOURCE_FILE, find_unused, in_words, listed
 from stages.records.hashes import file_sha256
@@ -49,7 +50,9 @@ def describe_source(
         }
         templates = find_templates(root, source.templates) if source.templates else None
         few = draw_few(images, dataset.images)
-        if dataset.derive_masks and any(image.template for image in few):
+        if dataset.derive_masks and dataset.masks_from:
+            record["masks"] = copy_masks(few, placed(dataset.masks_from), folder / MASKS, workers, bad, dataset)
+        elif dataset.derive_masks and any(image.template for image in few):
             record["masks"] = derive_from_pairs(few, folder / MASKS, workers, bad, dataset)
         elif templates and dataset.derive_masks and not any(image.has_mask for image in few):
             record["masks"] = derive_masks(few, templates, folder / MASKS, workers, bad, dataset)
@@ -91,5 +94,6 @@ def in_one_line(record: dict[str, Any]) -> str:
     if masks := record.get("masks"):
         unclear = sum(masks["boxes_without_change"].values())
         line += f", exact masks of {masks['boxes'] - unclear} of {masks['boxes']} boxes"
+        line += f" in {masks['images']} images" if "of_images" in masks else ""
     unused = in_words({reason: item["files"] for reason, item in record["not_used"].items()})
     return "; ".join([line, *record["remarks"], *([unused] if unused else [])])

@@ -45,10 +45,16 @@ class Dataset:
     exif: Literal["auto", "upright", "stored"] = "auto"
     archive_sha256: str | None = None
     derive_masks: bool = True
+    masks_from: str | None = None  # folder of NEU-Seg, whose masks images of NEU-DET share
     images: Annotated[int, at_least(1)] | None = None  # so many alone, see `stages.datasets.few`; None: all
     keys: AnnotationKeys = dataclasses.field(default_factory=AnnotationKeys)
 
     def __post_init__(self) -> None:
+        if self.masks_from is not None and self.name not in ("neu_det", ""):
+            raise InputError(
+                f"params.yaml: dataset.masks_from is {self.masks_from}, but only neu_det has masks of another data "
+                f"set, not {self.name}; set it to null"
+            )
         try:
             re.compile(self.group_pattern or "")
         except re.error as error:

@@ -90,6 +90,12 @@ def find_source(name: str) -> Source:
     return SOURCES[name]
 
 
+def placed(folder: str) -> Path:
+    """Return a folder of params.yaml; a relative one starts at the repository, also in DVC's temporary copies of it."""
+    path = Path(folder).expanduser()
+    return path if path.is_absolute() else Path(os.environ.get("DVC_ROOT", "")) / path
+
+
 def find_root(dataset: Dataset) -> Path:
     """Return the folder to read: `dataset.root` where given, else the installed package's, else what `download` made.
 
@@ -100,8 +106,7 @@ def find_root(dataset: Dataset) -> Path:
     """
     source = find_source(dataset.name)
     if dataset.root:
-        root = Path(dataset.root).expanduser()
-        return root if root.is_absolute() else Path(os.environ.get("DVC_ROOT", "")) / root
+        return placed(dataset.root)
     if dataset.root is None and source.package is not None:
         return source.package()
     if dataset.root is None and source.kaggle is None and not source.generated:

@@ -120,13 +120,16 @@ def derive_masks(
     }
 
 
-def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles) -> list[SourceImage]:
+def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles, some: bool = False) -> list[SourceImage]:
     """Return the records with their masks from `folder`, as `derive_masks` wrote them; unchanged without that folder.
 
     Images that bring a mask of their own keep it.
 
+    Args:
+        some: only some images have a mask there; the others with boxes have these alone, and boxes label all tiles.
+
     Raises:
-        InputError: an image with boxes has no mask there, unless `bad` leaves such images out.
+        InputError: an image with boxes has no mask there and should, unless `bad` leaves such images out.
     """
     if not folder.is_dir() or all(image.has_mask for image in images):
         return images
@@ -134,10 +137,13 @@ def attach_masks(images: list[SourceImage], folder: Path, bad: BadFiles) -> list
     for image in images:
         mask = folder / mask_name(image) if image.boxes else None
         if mask is not None and not mask.is_file():
+            if some:
+                attached.append(replace(image, some_masked=True))
+                continue
             error = InputError(f"{mask}: missing; run the download stage again (`dvc repro -f -s download`)")
             bad.refuse(error, image.source)
             continue
-        attached.append(replace(image, mask=mask, has_mask=True, derived=True))
+        attached.append(replace(image, mask=mask, has_mask=True, derived=True, some_masked=some))
     return attached
 
 

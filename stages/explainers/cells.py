@@ -1,6 +1,7 @@
 """What the cells of a map are: how wide, and the features of which network, whose padding may have moved them."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -16,10 +17,15 @@ from stages.runtime.errors import InputError
 class Cells:
     """Squares of `width_px`; where they are features of a convolutional network, that network."""
 
-    width_px: float
+    width_px: float = math.nan
     network: nn.Module | None = None  # what images go through up to the features; None: nothing that pads
     layer: str | None = None  # name of the module whose output the features are; None: the network's own output
     features: int = 1  # along the side of a cell
+    across: int | None = None  # along a tile's side, where that decides how wide they are
+
+    def on(self, px: int) -> "Cells":
+        """Return the cells of a tile of px x px, with their width."""
+        return self if self.across is None else replace(self, width_px=px / self.across)
 
 
 def feature_cells(model: Classifier, parameters: object) -> Cells:

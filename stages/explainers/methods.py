@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import make_dataclass
 from typing import Any
 
-from stages.explainers import attention_gradient, cam, gradcam, gradient_rollout, lrp, novelty, occlusion, rollout
+from stages.explainers import (
+    attention_gradient,
+    attn_lrp,
+    cam,
+    gradcam,
+    gradient_rollout,
+    lrp,
+    novelty,
+    occlusion,
+    rise,
+    rollout,
+)
 from stages.explainers.guided import refuse_guided
 from stages.explainers.method import Method
 from stages.explainers.settings import ExplainCommon
@@ -21,6 +32,8 @@ METHODS: dict[str, Method] = {
     "lrp": lrp.METHOD,
     "occlusion": occlusion.METHOD,
     "novelty": novelty.METHOD,
+    "attn_lrp": attn_lrp.METHOD,
+    "rise": rise.METHOD,
 }
 
 # The section `explain` of params.yaml: what `ExplainCommon` has, and the settings of each method that has some.

@@ -139,7 +139,7 @@ def prepare_views(
     for scale in sorted(parameters.scales):
         px = scaled_px(description.px, scale)
         scaled = model if px == description.px else resized(model, px, f"explain.scales has {scale:g}, which")
-        own = cells(scaled, parameters)
+        own = cells(scaled, parameters).on(px)
         offset = measure_offset(own, replace(description, px=px)) if parameters.align else 0.0
         scales.append(Scale(scaled, Grid(px, own.width_px, offset, offset)))
     return Views(model, description.px, tuple(scales), TURNS[parameters.flips], shares)

@@ -17,7 +17,7 @@ A tile that is not shown (its probability is at or below the threshold) and a co
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,19 +42,34 @@ class Levels:
     low: NDArray[np.float32]  # (n,) smallest value of the heatmap at tile size
     high: NDArray[np.float32]  # (n,) largest
     shown: Bools  # (n,) the probability of a defect is above its threshold
+    known: Mapping[str, Bools] = field(default_factory=dict)  # name of the truth -> (n,) the tile has it; none: all do
 
     @property
     def visible(self) -> Bools:
         """(n,) whether the tile is shown and its heatmap not constant: all others are black by every rule."""
         return self.shown & (self.high > self.low)
 
+    def of(self, truth: str) -> "Levels":
+        """Return the levels of the tiles that have a truth."""
+        if truth not in self.known or self.known[truth].all():
+            return self
+        known = self.known[truth]
+        inside = {truth: self.inside[truth][known]}
+        return Levels(self.every[known], inside, self.low[known], self.high[known], self.shown[known])
+
     def counts(self, truth: str, threshold: NDArray | float) -> NDArray[np.int64]:
-        """Return (n, 4) TP, FP, FN, TN of "level above threshold"; `threshold` is one whole number or (n,) of them."""
+        """Return (n, 4) TP, FP, FN, TN of "level above threshold", 0 of tiles without the truth.
+
+        Args:
+            truth: name.
+            threshold: one whole number or (n,) of them.
+        """
         above = np.arange(LEVELS) > np.broadcast_to(threshold, len(self.every))[:, None]
         above &= self.visible[:, None]
         inside, every = self.inside[truth], self.every
         pixels = (inside * above, every * above, inside, every)
-        return counts_of(*(part.sum(axis=1, dtype=np.int64) for part in pixels))
+        counts = counts_of(*(part.sum(axis=1, dtype=np.int64) for part in pixels))
+        return counts * self.known[truth][:, None] if truth in self.known else counts
 
 
 @dataclass(frozen=True)
@@ -65,12 +80,15 @@ class Thresholds:
     fraction: float  # of `FRACTIONS`
 
 
-def count_levels(maps: EnlargedMaps, truths: Mapping[str, TruePixels], shown: Bools) -> Levels:
+def count_levels(
+    maps: EnlargedMaps, truths: Mapping[str, TruePixels], shown: Bools, known: Mapping[str, Bools] | None = None
+) -> Levels:
     """Count the levels of b tiles.
 
     Args:
         maps, truths: of the same tiles.
         shown: (b,) the probability of a defect is above its threshold.
+        known: name of a truth -> (b,) whether the tile has it; None: all do.
 
     >>> maps = EnlargedMaps(np.array([[[0.0, 1.0], [2.0, 2.0]]]), 2)
     >>> np.flatnonzero(count_levels(maps, {}, np.array([True])).every[0]).tolist()
@@ -85,7 +103,8 @@ def count_levels(maps: EnlargedMaps, truths: Mapping[str, TruePixels], shown: Bo
         return levels.astype(np.min_scalar_type(pixels))  # those of all tiles are kept
 
     inside = {kind: counted(places.reshape(-1)[truth.pixels]) for kind, truth in truths.items()}
-    return Levels(counted(places.ravel()), inside, maps.raw.min(axis=1), maps.raw.max(axis=1), shown)
+    known = {kind: (known or {}).get(kind, np.ones(count, bool)) for kind in truths}
+    return Levels(counted(places.ravel()), inside, maps.raw.min(axis=1), maps.raw.max(axis=1), shown, known)
 
 
 def join_levels(blocks: list[Levels]) -> Levels:
@@ -96,6 +115,7 @@ def join_levels(blocks: list[Levels]) -> Levels:
         np.concatenate([block.low for block in blocks]),
         np.concatenate([block.high for block in blocks]),
         np.concatenate([block.shown for block in blocks]),
+        {kind: np.concatenate([block.known[kind] for block in blocks]) for kind in blocks[0].known},
     )
 
 
@@ -156,6 +176,7 @@ def threshold_scores(
 
 def scores_by_threshold(levels: Levels, truth: str) -> list[dict[str, float]]:
     """Return the pooled `pixel_scores` of the tiles with each level 0..254 as threshold of all of them."""
+    levels = levels.of(truth)
     inside, every = levels.inside[truth], levels.every
     both, predicted = (_above(pixels[levels.visible].sum(axis=0)).astype(np.int64) for pixels in (inside, every))
     counts = counts_of(both, predicted, inside.sum(dtype=np.int64), every.sum(dtype=np.int64))
@@ -164,6 +185,7 @@ def scores_by_threshold(levels: Levels, truth: str) -> list[dict[str, float]]:
 
 def best_level(levels: Levels, truth: str) -> float:
     """Return the level 0..254 with the highest pooled IoU, of equal ones the lowest; NaN without truth."""
+    levels = levels.of(truth)
     total = int(levels.inside[truth].sum())
     if not total:
         return math.nan

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stages.records.arrays import RowFile
-from stages.records.shards import IMAGES, INDEX_FILE, TRUTHS, shard_file
+from stages.records.shards import EXACT, IMAGES, INDEX_FILE, TRUTHS, shard_file
 from stages.records.tables import Column, read_table
 from stages.runtime.errors import InputError
 
@@ -84,6 +84,12 @@ class Tiles:
     def truths(self) -> tuple[str, ...]:
         """The kinds of truth that the data set has, boxes first."""
         return tuple(kind for kind in TRUTHS if shard_file(self.folder, kind, 0).is_file())
+
+    def known(self, kind: str) -> np.ndarray:
+        """Return (n,) bool: the tile has this truth; False where others have an exact mask and this one boxes alone."""
+        if kind != EXACT:
+            return np.ones(len(self.index), bool)
+        return (self.index["exact_px"] != UNKNOWN_PX).to_numpy(dtype=bool)
 
     @property
     def labels(self) -> np.ndarray:

@@ -69,14 +69,16 @@ def image_histograms(
     of_name = {method.name: method for method in methods}
     for image in range(len(names)):
         for piece in chunks(rows[images == image]):
-            truth = {kind: TruePixels(mask) for kind, mask in tiles.truth(piece).items()}
+            known = tiles.known(piece)  # the same for all tiles of an image
+            truth = {kind: TruePixels(mask) for kind, mask in tiles.truth(piece).items() if known[kind].all()}
             for name, histograms in found.items():
                 method, setting = of_name[explanations[name].method], explanations[name].setting
                 native, frame = method.read(piece)[:, setting], measured[method.name].frames[setting]
                 place = method.px, method.cell_px, method.offset_px
                 maps = EnlargedMaps(native, *place, method.probability[piece], frame)
                 for (kind, scale), coarse in histograms.items():
-                    coarse.add(image, maps.bins(scale), maps.totals(scale), truth[kind])
+                    if kind in truth:
+                        coarse.add(image, maps.bins(scale), maps.totals(scale), truth[kind])
     for name, histograms in found.items():
         for (kind, scale), coarse in histograms.items():
             parts = coarse.of.inside, coarse.of.outside, coarse.of.regions

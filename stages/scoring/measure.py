@@ -65,6 +65,7 @@ class Block:
     rows: Rows  # (b,) of `ScoredTiles`
     place: slice  # among the n tiles of the split
     truth: dict[str, TruePixels]
+    known: dict[str, Bools]  # kind of truth -> (b,) whether the tile has it; else nothing of it is counted
     defective: Bools  # (b,)
 
 
@@ -121,15 +122,17 @@ def _measure_block(
     truths = {kind: block.truth[kind] for kind in method.truths}
     measured.constant[place, setting] = maps.constant
     for kind, truth in truths.items():
+        known = block.known[kind]
         both = truth.sums(predicted.reshape(-1)[truth.pixels]).astype(np.int64)
-        measured.counts[kind][place, setting] = counts_of(both, predicted_px, truth.area_px, predicted.shape[1])
+        counts = counts_of(both, predicted_px, truth.area_px, predicted.shape[1])
+        measured.counts[kind][place, setting] = counts * known[:, None]
         for name, metric in metrics_of(TileMean).items():
             values = metric.of(maps, truth, **{parameter: getattr(rule, parameter) for parameter in metric.parameters})
-            measured.means[kind][name][place, setting] = np.where(block.defective, values, math.nan)
+            measured.means[kind][name][place, setting] = np.where(block.defective & known, values, math.nan)
         for scale in SCALES if measured.frames else ():
-            _pool(measured.histograms[kind, scale], setting, maps, truth, scale)
+            _pool(measured.histograms[kind, scale], setting, maps, truth, known, scale)
     if levels_above is not None:
-        measured.levels_of_blocks.setdefault(setting, []).append(count_levels(maps, truths, shown))
+        measured.levels_of_blocks.setdefault(setting, []).append(count_levels(maps, truths, shown, block.known))
         good = np.flatnonzero(shown & ~block.defective)  # tiles that are called good are black
         for name, level in levels_above.items():
             none_lit = np.zeros((len(measured.constant), 2), np.int64)
@@ -137,11 +140,14 @@ def _measure_block(
             lit[place.start + good] = lit_regions(maps.scaled[good].reshape(-1, method.px, method.px), level)
 
 
-def _pool(histograms: Histograms, setting: int, maps: EnlargedMaps, truth: TruePixels, scale: str) -> None:
+def _pool(
+    histograms: Histograms, setting: int, maps: EnlargedMaps, truth: TruePixels, known: Bools, scale: str
+) -> None:
     bins = maps.bins(scale).reshape(-1)[truth.pixels]
     inside = np.bincount(bins, minlength=BINS)
+    every = maps.totals(scale) if known.all() else np.bincount(maps.bins(scale)[known].ravel(), minlength=BINS)
     histograms.inside[setting] += inside
-    histograms.outside[setting] += maps.totals(scale) - inside
+    histograms.outside[setting] += every - inside
     histograms.regions[setting] += np.bincount(bins, weights=truth.weights, minlength=BINS)
 
 
@@ -200,5 +206,5 @@ def _blocks(pieces: Iterable[Rows], tiles: ScoredTiles) -> Iterator[Block]:
         for start in range(0, len(piece), step):
             rows = piece[start : start + step]
             true = {kind: TruePixels(mask[start : start + step]) for kind, mask in truth.items()}
-            yield Block(rows, slice(done, done + len(rows)), true, tiles.defective[rows])
+            yield Block(rows, slice(done, done + len(rows)), true, tiles.known(rows), tiles.defective[rows])
             done += len(rows)

@@ -33,13 +33,16 @@ def explanation_scores(
     Args:
         test, scores: of all methods and of the truth on their grids (`stages.scoring.methods.grid_truths`).
     """
-    defective = tiles.defective[tiles.rows("test")]
+    rows = tiles.rows("test")
     of_name = {method.name: method for method in methods}
     content: Content = {truth: {} for truth in tiles.truths}
     for truth, name in thresholded:
         explanation, measured = explanations[name], test[explanations[name].method]
         own_scores = scores[explanation.method, truth][explanation.setting]
         (of_grid,) = scores[grid_truth_name(of_name[explanation.method], truth), truth]
+        known = tiles.known(rows)[truth]
+        defective = tiles.defective[rows] & known
+        lacking = int((tiles.defective[rows] & ~known).sum())
         counts = measured.counts[truth][defective, explanation.setting]
         area = (counts[:, 0] + counts[:, 2]) / tiles.px**2
         content[truth][name] = {
@@ -51,6 +54,7 @@ def explanation_scores(
             "undefined": {
                 "empty_truths": int((area == 0).sum()),
                 "constant_maps": int(measured.constant[defective, explanation.setting].sum()),
+                **({"without_truth": lacking} if lacking else {}),
             },
         }
     controls = {name: explanation.method for name, explanation in explanations.items() if explanation.control}

@@ -52,7 +52,11 @@ def stratum_lines(
     strata = [("kind", kind, defective & (kinds == kind)) for kind in sorted(set(kinds[defective]))]
     strata += [("area", name, members) for name, members in area_terciles(np.where(defective, area, 0)).items()]
     for truth in tiles.truths:
-        for by, stratum, members in strata:
+        known = tiles.known(tiles.rows("test"))[truth]
+        for by, stratum, of_stratum in strata:
+            members = of_stratum & known
+            if of_stratum.any() and not members.any():
+                continue
             for name, explanation in explanations.items():
                 values = test[explanation.method].scores(truth, explanation.setting, members)
                 for metric, value in values.items():

@@ -52,6 +52,10 @@ class ScoredTiles:
         """Return kind of truth -> (n, px, px) of these rows."""
         return {kind: self.tiles.truth(kind, self.positions[rows]) for kind in self.truths}
 
+    def known(self, rows: Rows) -> dict[str, Bools]:
+        """Return kind of truth -> (n,) whether these rows have it; where not, nothing of it is scored."""
+        return {kind: self.tiles.known(kind)[self.positions[rows]] for kind in self.truths}
+
     def images(self, rows: Rows) -> NDArray[np.uint8]:
         """Return the pictures (n, px, px, 3) RGB of these rows."""
         images: NDArray[np.uint8] = self.tiles.images(self.positions[rows])

@@ -16,7 +16,7 @@ from stages.datasets.lookalikes import signature
 from stages.datasets.settings import Dataset
 from stages.datasets.truths import AUTO, read_annotated
 from stages.records.hashes import pixels_sha
-from stages.records.shards import IMAGES, INDEX_FILE, SHARD_TILES, SIGNATURES_FILE, ShardWriter
+from stages.records.shards import BOXES, EXACT, IMAGES, INDEX_FILE, SHARD_TILES, SIGNATURES_FILE, ShardWriter
 from stages.records.tables import write_table
 from stages.records.tiles import INDEX_COLUMNS
 from stages.runtime.errors import InputError
@@ -30,6 +30,7 @@ from stages.tiling.windows import Window, windows
 
 SQUEEZED = "narrower than a tile on one side and squeezed into one (tile.px)"
 UNCLEAR = "without the tiles that show a box in which nothing has changed"
+BOXES_ALONE = "with boxes alone, where others have an exact mask"
 WITHOUT_DEFECTIVE_TILE = "defective, but without a defective tile (tile.defect_threshold, tile.border)"
 
 
@@ -92,6 +93,9 @@ def cut_image(image: SourceImage, tile: Tile, options: Dataset = AUTO) -> CutIma
         kind: pack([truth_tile(window.of(truth), tile.px) for window in places], tile.px)
         for kind, truth in truths.items()
     }
+    if image.some_masked and EXACT not in packed:  # its index line says that there is none (exact_px)
+        packed[EXACT] = np.zeros_like(packed[BOXES])
+        notes.append(BOXES_ALONE)
     images = [tile_pixels(window.of(pixels), tile.px) for window in places]
     return CutImage(images, packed, lines, signature(pixels), tuple(notes))
 

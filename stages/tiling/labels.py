@@ -23,9 +23,9 @@ def index_line(
     A tile is defective when the annotated area of its window is above 0 and at least `threshold` of the window, both in
     pixels of the source image: what is a hair in there must not depend on how far the window is shrunk. The area is
     that of the truth `label_by`: `boxes` is the union of the boxes, `exact` the exact mask, `auto` the exact mask where
-    the data set has one, else the boxes. Boxes have margins, and a tile at the edge of one may show nothing but margin
-    (four in ten of the tiles that 1% of box area calls defective, on generated boards and tiles of 112 px). Where only
-    the image has a label, every window has the same.
+    the data set has one of every image, else the boxes. Boxes have margins, and a tile at the edge of one may show
+    nothing but margin (four in ten of the tiles that 1% of box area calls defective, on generated boards and tiles of
+    112 px). Where only the image has a label, every window has the same.
 
     Args:
         image: what the data set says of the image.
@@ -44,7 +44,8 @@ def index_line(
     if image.label is not None:
         area, annotation, defective = UNKNOWN_PX, "label", image.label == "defective"
     else:
-        kind = (EXACT if EXACT in areas else BOXES) if label_by == "auto" else label_by
+        alike = EXACT in areas and not image.some_masked  # one data set, one kind of label
+        kind = (EXACT if alike else BOXES) if label_by == "auto" else label_by
         if kind not in areas:
             raise InputError(f"{image.path}: has no {WORDS[kind]}, by which tile.label_by wants labels; use auto")
         area, annotation = areas[kind], "mask" if kind == EXACT else "boxes"

@@ -106,6 +106,9 @@ class _Tiles:
         unpack = lambda bits: np.unpackbits(bits[rows], axis=-1, count=self.px).view(bool)  # noqa: E731
         return {kind: unpack(bits) for kind, bits in self.packed.items()}
 
+    def known(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {kind: np.ones(len(rows), bool) for kind in self.packed}
+
 
 def _say(what: str) -> None:
     seconds, processor = time.perf_counter() - STARTED[0], time.process_time() - STARTED[1]

@@ -20,10 +20,22 @@ from tests.benchmarks.published import published_rollout
 @pytest.mark.parametrize(
     ("architecture", "methods"),
     [
-        (Architecture("cnn", "test_efficientnet", 16), {"cam", "gradcam", "occlusion", "novelty", "training_step"}),
+        (
+            Architecture("cnn", "test_efficientnet", 16),
+            {"cam", "gradcam", "occlusion", "novelty", "rise", "training_step"},
+        ),
         (
             Architecture("vit", "test_vit", None),
-            {"cam_vit", "rollout", "rollout_discard", "rollout_sweep", "gradcam_vit", "novelty_vit"},
+            {
+                "cam_vit",
+                "rollout",
+                "rollout_discard",
+                "rollout_sweep",
+                "gradcam_vit",
+                "novelty_vit",
+                "attn_lrp",
+                "rise_vit",
+            },
         ),
     ],
 )

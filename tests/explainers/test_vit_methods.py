@@ -7,18 +7,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from stages.explainers import attention_gradient, gradient_rollout, lrp
+from stages.explainers import attention_gradient, attn_lrp, gradient_rollout, lrp
 from stages.models.outputs import Outputs
 from stages.models.settings import Head
 from stages.models.vit import RolloutClassifier
 from stages.runtime.errors import InputError
-from tests.explainers import slow_vit
+from tests.explainers import slow_attn_lrp, slow_vit
 from tests.explainers.slow_vit import images, tiny
 
 METHODS: dict[str, Callable[..., Outputs]] = {
     "gradient_rollout": gradient_rollout.explain,
     "attention_gradient": attention_gradient.explain,
     "lrp": lrp.explain,
+    "attn_lrp": attn_lrp.explain,
+}
+SLOW: dict[str, Callable[..., Tensor]] = {
+    **slow_vit.METHODS,
+    "attn_lrp": lambda model, image, target: slow_attn_lrp.attn_lrp(model, image, target)[0],
 }
 HEADS = (Head(), Head(reads="patch_tokens"), Head(reads="patch_tokens", pool="top_k", share=2 / 9))
 every_method = pytest.mark.parametrize("name", METHODS)
@@ -37,9 +42,9 @@ def test_agrees_with_the_reference(name: str, neurons: int, target: int | None, 
     model, given = tiny(neurons, head=head), images(2)
     ours = maps(name, model, given, target)
     for image in range(2):
-        expected = slow_vit.METHODS[name](model, given[image : image + 1], target)
-        assert ours[image].max() > 0
-        torch.testing.assert_close(ours[image], expected, rtol=1e-5, atol=1e-9 * float(expected.max()))
+        expected = SLOW[name](model, given[image : image + 1], target)
+        assert ours[image].abs().max() > 0
+        torch.testing.assert_close(ours[image], expected, rtol=1e-5, atol=1e-9 * float(expected.abs().max()))
 
 
 @every_method
@@ -47,7 +52,7 @@ def test_agrees_with_the_reference(name: str, neurons: int, target: int | None, 
 def test_register_tokens_and_layer_scale(name: str, head: Head) -> None:
     model, given = tiny(arch="vit_small_patch14_reg4_dinov2", px=28, depth=1, head=head), images(1, 28)
     assert model.backbone.num_prefix_tokens == 5
-    expected = slow_vit.METHODS[name](model, given, None)
+    expected = SLOW[name](model, given, None)
     torch.testing.assert_close(maps(name, model, given)[0], expected, rtol=1e-5, atol=1e-12)
 
 

@@ -17,7 +17,6 @@ from stages.models.vit import RolloutClassifier
 from stages.models.weights import SCRATCH, build_classifier, refuse_unusable
 from stages.runtime.errors import InputError
 from stages.runtime.params import read_params
-from tests.parameters import but
 
 PX = 96
 CNNS = """
@@ -66,10 +65,10 @@ def test_explained_or_refused(architecture: Architecture) -> None:
         logits = model(images).logits
     description = Description("x", architecture, PX, "binary", ("good", "defective"), SCRATCH)
     for name in [name for name, method in METHODS.items() if architecture.family in method.families]:
-        windows = replace(real.occlusion, window_px=48, stride_px=24)
-        given = but(real, methods=Methods((name,), (name,)), control=False, occlusion=windows)
+        windows, few = replace(real.occlusion, window_px=48, stride_px=24), replace(real.rise, masks=4)
+        given = replace(real, methods=Methods((name,), (name,)), control=False, occlusion=windows, rise=few)
         (planned,) = prepare_explainers(model, description, given)
-        if name == "lrp" and type(model.backbone.blocks[0].mlp) is not Mlp:
+        if name in ("lrp", "attn_lrp") and type(model.backbone.blocks[0].mlp) is not Mlp:
             with pytest.raises(InputError, match="relevance rules exist for timm's Mlp"):
                 planned.heatmaps(images, None)
             continue

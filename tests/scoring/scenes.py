@@ -1,7 +1,7 @@
 """Tiles and methods made of arrays, to be measured without any file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class TilesInMemory:
 
     masks: Mapping[str, np.ndarray]  # truth -> (n, px, px)
     defective: np.ndarray  # (n,)
+    having: Mapping[str, np.ndarray] = field(default_factory=dict)  # truth -> (n,) which tiles have it; none: all
 
     @property
     def truths(self) -> tuple[str, ...]:
@@ -32,6 +33,9 @@ class TilesInMemory:
 
     def truth(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         return {kind: mask[rows] for kind, mask in self.masks.items()}
+
+    def known(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {kind: self.having.get(kind, np.ones(len(self.defective), bool))[rows] for kind in self.masks}
 
 
 def method_of(
@@ -58,8 +62,9 @@ def measured(
     offset_px: float = 0.0,
     defective: np.ndarray | None = None,
     alarms: Alarms | None = None,
+    having: Mapping[str, np.ndarray] | None = None,
 ) -> Measured:
     """Measure heatmaps (n, S, h, w) against truths (n, px, px); pixels are pooled."""
-    tiles = TilesInMemory(truths, np.ones(len(maps), bool) if defective is None else defective)
+    tiles = TilesInMemory(truths, np.ones(len(maps), bool) if defective is None else defective, having or {})
     method = method_of(maps, probability, tiles.truths, tiles.px, cell_px, offset_px)
     return measure([method], tiles, "test", RULE, alarms or {})["net"]

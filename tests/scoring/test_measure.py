@@ -12,6 +12,7 @@ from stages.metrics.pixel_counts import pixel_scores
 from stages.metrics.pointing import pointing_game
 from stages.metrics.table import SCORES, PixelHistograms, TileMean, metrics_of
 from stages.metrics.thesis import scale_to_255, thesis_prediction
+from stages.metrics.thresholds import apply_rules, choose_thresholds, scores_by_threshold, threshold_scores
 from stages.metrics.weighting import weighting_game
 from stages.scoring import measure as module
 from stages.scoring.measure import all_scores, defined_mean, measure
@@ -129,6 +130,41 @@ def test_of_validation_tiles_all_levels_are_kept_and_nothing_is_pooled(scene):
     own = measure([method], tiles, "val", RULE)["net"]
     assert list(own.levels_of_blocks) == [0, 1, 2] and not own.lit and not own.frames
     assert not set(all_scores({"net": own})["net", "exact"][0]) & set(metrics_of(PixelHistograms))
+
+
+def test_tiles_without_a_truth_count_for_nothing(scene):
+    """Exact masks of some tiles alone: all that is pooled is that of these tiles; boxes stay what they were."""
+    maps, truths, probability = scene
+    having = ~np.isin(np.arange(11), [0, 5, 10])
+    exact = truths["exact"] & having[:, None, None]
+    alarms = {("net", 0): {"fixed": 127}}
+    place = CELL_PX, OFFSET_PX
+    own = measured(maps, truths | {"exact": exact}, probability, *place, alarms=alarms, having={"exact": having})
+    every = measured(maps, truths, probability, *place, alarms=alarms)
+    few = measured(maps[having], {"exact": exact[having]}, probability[having], *place, alarms=alarms)
+    np.testing.assert_array_equal(own.counts["exact"][having], every.counts["exact"][having])
+    assert not own.counts["exact"][~having].any()
+    for name, values in own.means["exact"].items():
+        np.testing.assert_array_equal(values[having], every.means["exact"][name][having])
+        assert np.isnan(values[~having]).all()
+    assert own.scores("exact", 0) == few.scores("exact", 0)
+    for scale in ("raw", "gated"):
+        pooled = own.histograms["exact", scale]
+        assert (pooled.inside + pooled.outside).sum(axis=1).tolist() == [int(having.sum()) * PX**2] * 3
+        for metric in metrics_of(PixelHistograms).values():
+            if metric.scale == scale:  # bins depend on all tiles, so that the last digits differ
+                ours, alone = metric.of(pooled), metric.of(few.histograms["exact", scale])
+                np.testing.assert_allclose(ours, alone, atol=2e-3)
+    levels, alone = own.levels(0), few.levels(0)
+    chosen = choose_thresholds(levels, "exact")
+    assert chosen == choose_thresholds(alone, "exact")
+    rules, of_few = (apply_rules(each, "exact", chosen) for each in (levels, alone))
+    assert threshold_scores(levels, "exact", chosen, rules) == threshold_scores(alone, "exact", chosen, of_few)
+    assert scores_by_threshold(levels, "exact") == scores_by_threshold(alone, "exact")
+    for kept in ("counts", "means"):
+        np.testing.assert_equal(getattr(own, kept)["boxes"], getattr(every, kept)["boxes"])
+    np.testing.assert_array_equal(own.histograms["boxes", "raw"].outside, every.histograms["boxes", "raw"].outside)
+    assert scores_by_threshold(levels, "boxes") == scores_by_threshold(every.levels(0), "boxes")
 
 
 def test_a_perfect_heatmap_scores_one_on_a_blocky_truth():

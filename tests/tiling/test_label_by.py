@@ -16,13 +16,13 @@ from stages.tiling.windows import Window
 WINDOW = Window(0, 0, 20, 10)  # 200 px
 
 
-def line(label_by: str, *kinds: str) -> dict[str, Any]:
+def line(label_by: str, *kinds: str, some_masked: bool = False) -> dict[str, Any]:
     """A box of 5 x 4 px, a tenth of the window, in which 3 px are defect; defective from a tenth."""
     boxes, exact = np.zeros((10, 20), bool), np.zeros((10, 20), bool)
     boxes[2:6, 1:6] = True
     exact[2, 1:4] = True
     truths = {kind: mask for kind, mask in ((BOXES, boxes), (EXACT, exact)) if kind in kinds}
-    image = SourceImage(Path("a.png"), "a.png", "a", "hole", boxes=(Box(1, 2, 6, 6, "hole"),))
+    image = SourceImage(Path("a.png"), "a.png", "a", "hole", boxes=(Box(1, 2, 6, 6, "hole"),), some_masked=some_masked)
     annotated = Annotated(np.zeros((10, 20, 3), np.uint8), image.boxes, truths, {}, None, ())
     return index_line(image, annotated, WINDOW, 0.1, label_by)
 
@@ -44,6 +44,13 @@ def test_the_truth_that_decides(
     found = line(label_by, *kinds)
     assert (found["label"], found["defect_px"], found["annotation"]) == (label, defect_px, annotation)
     assert found["exact_px"] == (3 if EXACT in kinds else -1)  # scored either way
+
+
+def test_where_only_some_images_have_a_mask_boxes_label_all_tiles() -> None:
+    masked, other = (line("auto", *kinds, some_masked=True) for kinds in ((BOXES, EXACT), (BOXES,)))
+    assert [found["annotation"] for found in (masked, other)] == ["boxes", "boxes"]
+    assert [found["exact_px"] for found in (masked, other)] == [3, -1]
+    assert line("exact", BOXES, EXACT, some_masked=True)["annotation"] == "mask"
 
 
 @pytest.mark.parametrize(("label_by", "kind", "words"), [("boxes", EXACT, "boxes"), ("exact", BOXES, "exact mask")])
