@@ -46,13 +46,18 @@ class Sheet:
 
     def save(self, path: Path) -> None:
         """Write a PNG of 256 colours; the same drawing gives the same bytes."""
-        buffer = BytesIO()
+        with new_file(path) as temporary:
+            temporary.write_bytes(self.png())
+
+    def png(self) -> bytes:
+        """Return the content of a PNG file of 256 colours; the same drawing gives the same bytes."""
+        buffer, file = BytesIO(), BytesIO()
         self.canvas.print_rgba(buffer)
         picture = Image.frombytes("RGBA", self.canvas.get_width_height(), buffer.getvalue()).convert("RGB")
-        with new_file(path) as temporary:
-            # maximum coverage keeps the rare colours (brightest of the heatmap, outlines) that a median cut loses
-            few = picture.quantize(PALETTE, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-            few.save(temporary, format="PNG", optimize=True)
+        # maximum coverage keeps the rare colours (brightest of the heatmap, outlines) that a median cut loses
+        few = picture.quantize(PALETTE, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+        few.save(file, format="PNG", optimize=True)
+        return file.getvalue()
 
     def save_every_colour(self, path: Path) -> None:
         """Write a PNG with all of its colours; the same drawing gives the same bytes."""
