@@ -18,6 +18,7 @@ TRUTH_COLOURS = {"boxes": "#56b4e9", "exact": "#e69f00"}  # blue and orange of O
 HEATMAP_COLOURS = "viridis"  # perceptually uniform and readable with every colour vision deficiency
 GREY = "#444444"
 DPI = 100
+JPEG_QUALITY = 88
 PALETTE = 256  # colours of the PNG: a quarter of the bytes, and no difference that an eye sees at this scale
 
 
@@ -46,23 +47,32 @@ class Sheet:
 
     def save(self, path: Path) -> None:
         """Write a PNG of 256 colours; the same drawing gives the same bytes."""
-        with new_file(path) as temporary:
-            temporary.write_bytes(self.png())
-
-    def png(self) -> bytes:
-        """Return the content of a PNG file of 256 colours; the same drawing gives the same bytes."""
-        buffer, file = BytesIO(), BytesIO()
+        buffer = BytesIO()
         self.canvas.print_rgba(buffer)
         picture = Image.frombytes("RGBA", self.canvas.get_width_height(), buffer.getvalue()).convert("RGB")
-        # maximum coverage keeps the rare colours (brightest of the heatmap, outlines) that a median cut loses
-        few = picture.quantize(PALETTE, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-        few.save(file, format="PNG", optimize=True)
-        return file.getvalue()
+        with new_file(path) as temporary:
+            # maximum coverage keeps the rare colours (brightest of the heatmap, outlines) that a median cut loses
+            few = picture.quantize(PALETTE, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+            few.save(temporary, format="PNG", optimize=True)
 
     def save_every_colour(self, path: Path) -> None:
         """Write a PNG with all of its colours; the same drawing gives the same bytes."""
         with new_file(path) as temporary:
-            self.figure.savefig(temporary, format="png", metadata={"Software": None})
+            temporary.write_bytes(self.png())
+
+    def png(self) -> bytes:
+        """Return the content of a PNG file with all colours: small for what has few, as bars and lines."""
+        buffer = BytesIO()
+        self.figure.savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+    def jpeg(self) -> bytes:
+        """Return the content of a JPEG file: small for photographs, in a tenth of the time that `save` takes."""
+        buffer, file = BytesIO(), BytesIO()
+        self.canvas.print_rgba(buffer)
+        picture = Image.frombytes("RGBA", self.canvas.get_width_height(), buffer.getvalue()).convert("RGB")
+        picture.save(file, format="JPEG", quality=JPEG_QUALITY)
+        return file.getvalue()
 
 
 def show(axes: Axes, picture: NDArray[np.generic]) -> None:

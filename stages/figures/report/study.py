@@ -125,12 +125,9 @@ def _thesis(study: str, shown: Shown, tables: Tables) -> Makers:
         f"Figure {cams}": lambda: shown.found(f"{words}: CAM of full and of downscaled CNNs", CNN_COLUMNS, 5),
     }
     pcb_alone = {
-        "Figure 3.10": lambda: "\n".join(
-            settings_figure(
-                f"{name}: scores by fusion and discard ratio, test tiles.",
-                *(name, shown.described(), measured.ranking()["truth"], measured.headings),
-            )
-            for name in (DEIT, VIT)
+        "Figure 3.10": lambda: settings_figure(
+            "scores by fusion and discard ratio, test tiles",
+            *((DEIT, VIT), shown.described(), measured.ranking()["truth"], measured.headings),
         ),
         "Figure 3.11": lambda: shown.found("Fusions at a discard ratio of 0.8", FUSION_COLUMNS),
         "Figure 3.12": lambda: shown.found("Discard ratios of the mean fusion", DISCARD_COLUMNS),
@@ -160,9 +157,10 @@ def _table(tables: Tables, file: str, make: TableMaker, measured: Measured, capt
 
 
 def _basis(study: str) -> str:
-    source = "the thesis" if study.startswith("thesis") else "the paper"
+    thesis = study.startswith("thesis")
+    heatmaps = "of heatmaps over clusters of test tiles, of an average rank over resamples of them, " if thesis else ""
     return (
-        f"In each cell the first line is printed in {source}, the second is ours, the third our 95% interval: of "
-        "heatmaps over clusters of test tiles, of an average rank over resamples of them, of a classifier's shares the "
-        "exact binomial one, which takes tiles for independent. Chance that is in the printed values is not in it."
+        f"In each cell the first line is printed in {'the thesis' if thesis else 'the paper'}, the second is ours, the "
+        f"third our 95% interval: {heatmaps}of a classifier's shares the exact binomial one, which takes tiles for "
+        "independent. It knows nothing of the chance in the printed values."
     )

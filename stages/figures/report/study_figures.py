@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from stages.figures.drawing import GREY, Sheet
 from stages.figures.render import svg_plots
-from stages.figures.report.elements import png_figure, svg_figure
+from stages.figures.report.elements import paragraph, png_figure, svg_figure
 from stages.figures.report.model_tables import searched_models
 from stages.figures.report.study_cells import Cell, Table
 from stages.records.paths import plot_file
@@ -42,29 +42,38 @@ def search_figure(caption: str, model: str, described: Mapping[str, Any], models
 
 
 def settings_figure(
-    caption: str, model: str, described: Mapping[str, Any], truth: str, scores: Collection[str], split: str = "test"
+    caption: str, models: Sequence[str], described: Mapping[str, Any], truth: str, scores: Collection[str]
 ) -> str:
-    """Return a score for each fusion and discard ratio, as `dvc plots show` draws them: of these scores and this truth.
+    """Return a score for each fusion and discard ratio, as `dvc plots show` draws them, of these scores and this truth.
 
-    Arguments as for `search_figure`.
+    Args:
+        caption: what the printed figure shows.
+        models: a drawing each; one that was not run is named.
+        described: as for `search_figure`.
+        truth: boxes | exact
+        scores: names of those that the printed figure has.
 
     Raises:
-        InputError: the model has no settings.
+        InputError: none of the models was run.
     """
-    name = plot_file("settings", model, ".csv").as_posix()
-    if name not in described:
-        raise InputError(f"{model} was not run")
-    plots = []
-    for plot in described[name]:
-        content = plot["content"]
-        spec = copy.deepcopy(json.loads(content) if isinstance(content, str) else content)
-        spec["data"]["values"] = [
-            line
-            for line in spec["data"]["values"]
-            if line["truth"] == truth and line["split"] == split and line["metric"] in scores
-        ]
-        plots.append({**plot, "content": spec})
-    return _drawn({name: plots}, caption)
+    files = {model: plot_file("settings", model, ".csv").as_posix() for model in models}
+    if not any(file in described for file in files.values()):
+        raise InputError(f"none of {', '.join(models)} was run")
+    return "\n".join(
+        _drawn({file: [_of(plot, truth, scores) for plot in described[file]]}, f"{model}: {caption}.")
+        if file in described
+        else paragraph(f"{model} was not run.")
+        for model, file in files.items()
+    )
+
+
+def _of(plot: Mapping[str, Any], truth: str, scores: Collection[str]) -> dict[str, Any]:
+    """Return a plot of settings with the lines of these scores against one truth alone."""
+    content = plot["content"]
+    spec = copy.deepcopy(json.loads(content) if isinstance(content, str) else content)
+    lines = spec["data"]["values"]
+    spec["data"]["values"] = [line for line in lines if line["truth"] == truth and line["metric"] in scores]
+    return {**plot, "content": spec}
 
 
 def downscaling_figure(caption: str, pairs: Mapping[str, str], rows: Table, scores: Sequence[str]) -> str:

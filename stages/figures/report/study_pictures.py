@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from stages.figures.methods import MethodHeatmaps, methods_sheet
-from stages.figures.report.elements import png_figure
+from stages.figures.report.elements import jpeg_figure
 from stages.figures.tile_pictures import read_pictures
 from stages.figures.which_tiles import choose_methods_tiles
 from stages.heatmaps.maps import Maps, MethodMaps
@@ -127,7 +127,7 @@ def _figure(
         heatmaps[column.title] = MethodHeatmaps(values, method.cell_px, method.offset_px)
     pictures = read_pictures(seen.tiles, index.index.to_numpy(np.intp))
     words = f"{caption}. Not in this run: {', '.join(absent)}" if absent else caption
-    return png_figure(f"{words}.", methods_sheet(pictures, heatmaps, "").png())
+    return jpeg_figure(f"{words}.", methods_sheet(pictures, heatmaps, "").jpeg())
 
 
 def _test_index(seen: SeenTiles, model: str) -> pd.DataFrame:

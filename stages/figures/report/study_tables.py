@@ -46,18 +46,20 @@ def beside(file: str, ours: Mapping[str, Row]) -> dict[str, dict[str, Cell]]:
 
     Args:
         file: as for `read_printed`.
-        ours: row as printed -> heading -> ours; a row that is not there was not run.
+        ours: row as printed -> heading -> ours; a row that is not there was not run. Where the printed cell is empty,
+            because one holds for several rows, ours is too.
     """
     lines = read_printed(file)
     headings = [name for name in lines[0] if name != "Model"]
     halves = {name: half_unit(line[name] for line in lines) for name in headings}
-    return {
-        str(line["Model"]): {
-            name: Cell(line[name], ours.get(str(line["Model"]), {}).get(name, NOT_RUN), halves[name])
-            for name in headings
+    cells: dict[str, dict[str, Cell]] = {}
+    for line in lines:
+        row = ours.get(name := str(line["Model"]), {})
+        cells[name] = {
+            title: Cell(line[title], row.get(title, NOT_RUN) if line[title] else Ours(), halves[title])
+            for title in headings
         }
-        for line in lines
-    }
+    return cells
 
 
 def training(file: str, measured: Measured) -> Table:
