@@ -3,7 +3,6 @@
 import csv
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from stages.ranking.score_tables import COLUMNS
 from stages.records.files import write_csv, write_json
 from stages.records.paths import maps_folder, metrics_file, plot_file
 from stages.runtime.params import read_params
+from tests.figures.html import Tables
 from tests.figures.rankings import estimate, ranking, standing
 from tests.figures.test_templates import filled, setting, trial
 from tests.parameters import but
@@ -32,37 +32,6 @@ BOTH = {  # study -> data set, tables, figures in the order of print
     "thesis_pcb": ("pcb", "3_2 3_4 3_5", ["3.2", "3.4", "3.6", "3.7", "3.10", "3.11", "3.12"]),
     "thesis_gid": ("gid", "3_3 3_6 3_7", ["3.3", "3.5", "3.8", "3.9"]),
 }
-
-
-class Tables(HTMLParser):
-    """Collects the rows of every table: heading, then for each cell its class and its parts by class."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tables, self.part = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        name = dict(attributes).get("class", "")
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("th", "td"):
-            self.tables[-1][-1].append({"class": name})
-            self.part = "heading" if tag == "th" else ""
-        elif tag == "span":
-            self.part = name or self.part
-
-    def handle_endtag(self, tag):
-        self.part = (
-            "ours" if tag == "span" and self.part == "mark" else "" if tag in ("span", "th", "td") else self.part
-        )
-
-    def handle_data(self, text):
-        if self.tables and self.tables[-1] and self.part:
-            cell = self.tables[-1][-1][-1]
-            cell[self.part] = cell.get(self.part, "") + text.strip()
 
 
 def study(params, name, data_set):
