@@ -9,7 +9,7 @@ from stages.datasets.settings import Dataset
 from stages.explainers.settings import Time
 from stages.exports.settings import Export, refuse_unknown_models
 from stages.faithfulness.settings import Perturb
-from stages.figures.settings import Draw
+from stages.figures.settings import Draw, Report
 from stages.models.settings import Head
 from stages.records.files import write_json
 from stages.records.paths import CHECKED
@@ -20,7 +20,7 @@ from stages.tiling.settings import Split, Tile
 from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
-SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Export, Runtime)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Export, Report, Runtime)
 OTHERS = ("task", "model", "family", "models")  # read by `stages.training.settings` and `stages.runtime.params`
 
 

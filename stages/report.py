@@ -12,30 +12,53 @@ from stages.records.paths import REPORT, maps_folder, tiles_folder
 from stages.runtime.command import run_stage
 from stages.runtime.params import Params
 
-VIEWER_TILES = 24
-
 
 def report(params: Params) -> str:
     """Write the page and return the line to print."""
-    from stages.figures.report import environment, model_tables, page, pictures, plots, published, ranking, verdict
+    from stages.figures.report import (
+        environment,
+        look,
+        model_tables,
+        page,
+        pictures,
+        plots,
+        published,
+        ranking,
+        study,
+        verdict,
+    )
+    from stages.figures.report.study_pictures import SeenTiles
+    from stages.figures.report.study_tables import Measured
+    from stages.figures.settings import Report
+    from stages.heatmaps.maps import open_maps
+    from stages.metrics.binomial import exact_interval
     from stages.ranking.record import read_ranking
     from stages.ranking.score_tables import COLUMNS
+    from stages.records.tiles import open_tiles
 
-    data_set, models = params.dataset_name, list(params.models)
-    # both are read once, by the first section that shows them
+    data_set, models, named = params.dataset_name, list(params.models), params.read(Report).study
+    intensity = params.value("score.intensity_threshold", float)
+    probability = params.value("score.probability_threshold", float)
+    # all are read once, by the first section that shows them
     ranked = cache(lambda: asdict(read_ranking()))
     metrics = cache(lambda stage: model_tables.read_metrics(stage, models))
+    described = cache(plots.describe_plots)
+    tiles = cache(lambda: open_tiles(tiles_folder(data_set)))
+    maps_of = cache(lambda: {model: open_maps(maps_folder(model)) for model in models})
+    measured = Measured(data_set, ranked, metrics, COLUMNS, exact_interval)
+    shown = study.Shown(measured, described, lambda: SeenTiles(tiles(), maps_of(), probability))
     sections, missing = page.make_sections(
         {
             "Verdict": lambda: verdict.section(ranked(), metrics("score")),
-            "Look": lambda: look(params),
+            "Look": lambda: look.section(tiles(), maps_of(), intensity, probability),
             "Ranking": lambda: ranking.section(ranked()),
             "Whole photographs": lambda: ranking.photographs(ranked(), metrics("score")),
-            "Published values": lambda: published.section(data_set, ranked, metrics, COLUMNS),
+            "Study": lambda: study.section(named, shown),
+            "Published values": lambda: "" if named else published.section(data_set, ranked, metrics, COLUMNS),
             "Classifiers": lambda: model_tables.training_table(metrics("train")),
             "Search": lambda: model_tables.search_table(models),
             "Time": lambda: model_tables.time_table(metrics("time")),
-            "Plots": lambda: plots.section(models),
+            "Plots": lambda: plots.section(models, described()),
             "Pictures": lambda: pictures.section(models),
             "How it was made": lambda: environment.section(data_set, models),
         }
@@ -44,36 +67,6 @@ def report(params: Params) -> str:
         temporary.write_text(page.page_html(f"DefectLens: {data_set}", sections), encoding="utf-8")
     lost = f"; not there: {', '.join(missing)}" if missing else ""
     return f"report: {REPORT}, {REPORT.stat().st_size / 1e6:.1f} MB{lost}"
-
-
-def look(params: Params) -> str:
-    """Return a viewer of test tiles with the heatmaps of every model."""
-    from scipy.special import expit
-
-    from stages.figures.report import viewer
-    from stages.figures.tile_pictures import read_pictures
-    from stages.figures.which_tiles import choose_viewer_tiles
-    from stages.heatmaps.maps import open_maps
-    from stages.records.tiles import open_tiles
-
-    tiles = open_tiles(tiles_folder(params.dataset_name))
-    maps_of = {model: open_maps(maps_folder(model)) for model in params.models}
-    first = next(iter(maps_of.values()))
-    test = first.positions_in(tiles)[(first.index["split"] == "test").to_numpy(bool)]
-    kinds = tiles.index["defect_class"].to_numpy(object)
-    shown = test[choose_viewer_tiles(kinds[test], tiles.labels[test], VIEWER_TILES)]
-    index = tiles.index.iloc[shown]
-    models = {}
-    for model, maps in maps_of.items():
-        rows = maps.rows_of(index["tile_id"])
-        methods = {
-            method: viewer.ViewerMaps(own.read(rows), own.fusions, own.discards, own.cell_px, own.offset_px)
-            for method, own in maps.methods.items()
-        }
-        models[model] = viewer.ViewerModel(maps.family, expit(maps.index["logit"].to_numpy("float64")[rows]), methods)
-    intensity = params.value("score.intensity_threshold", float)
-    probability = params.value("score.probability_threshold", float)
-    return viewer.section(index, read_pictures(tiles, shown), models, intensity, probability)
 
 
 if __name__ == "__main__":

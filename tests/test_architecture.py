@@ -23,7 +23,7 @@ ROOMS = {  # room -> rooms that it may import besides itself
     "scoring": BASE | {"metrics", "classification", "heatmaps", "scores"},
     "faithfulness": BASE | {"metrics", "models", "explainers", "heatmaps", "scores"},
     "ranking": BASE | {"metrics", "scores"},
-    "figures": BASE,
+    "figures": BASE | {"heatmaps"},
     "exports": BASE | {"classification", "explainers", "metrics", "models", "scores"},
     # at the line: reads as training does, cuts as training does, enlarges and scales maps as scoring does
     "inspection": BASE | {"datasets", "tiling", "metrics", "exports"},

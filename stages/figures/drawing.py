@@ -18,6 +18,7 @@ TRUTH_COLOURS = {"boxes": "#56b4e9", "exact": "#e69f00"}  # blue and orange of O
 HEATMAP_COLOURS = "viridis"  # perceptually uniform and readable with every colour vision deficiency
 GREY = "#444444"
 DPI = 100
+JPEG_QUALITY = 88
 PALETTE = 256  # colours of the PNG: a quarter of the bytes, and no difference that an eye sees at this scale
 
 
@@ -57,7 +58,21 @@ class Sheet:
     def save_every_colour(self, path: Path) -> None:
         """Write a PNG with all of its colours; the same drawing gives the same bytes."""
         with new_file(path) as temporary:
-            self.figure.savefig(temporary, format="png", metadata={"Software": None})
+            temporary.write_bytes(self.png())
+
+    def png(self) -> bytes:
+        """Return the content of a PNG file with all colours: small for what has few, as bars and lines."""
+        buffer = BytesIO()
+        self.figure.savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+    def jpeg(self) -> bytes:
+        """Return the content of a JPEG file: small for photographs, in a tenth of the time that `save` takes."""
+        buffer, file = BytesIO(), BytesIO()
+        self.canvas.print_rgba(buffer)
+        picture = Image.frombytes("RGBA", self.canvas.get_width_height(), buffer.getvalue()).convert("RGB")
+        picture.save(file, format="JPEG", quality=JPEG_QUALITY)
+        return file.getvalue()
 
 
 def show(axes: Axes, picture: NDArray[np.generic]) -> None:

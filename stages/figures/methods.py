@@ -25,7 +25,12 @@ class MethodHeatmaps:
 
 
 def draw_methods(path: Path, tiles: TilePictures, heatmaps: Mapping[str, MethodHeatmaps], title: str) -> None:
-    """Draw a row for each tile into a PNG; the same tiles and heatmaps give the same bytes.
+    """Draw `methods_sheet` into a PNG; the same tiles and heatmaps give the same bytes."""
+    methods_sheet(tiles, heatmaps, title).save_every_colour(path)
+
+
+def methods_sheet(tiles: TilePictures, heatmaps: Mapping[str, MethodHeatmaps], title: str) -> Sheet:
+    """Return a sheet with a row for each tile.
 
     Truth: boxes as a blue line, exact mask as an orange one. Each heatmap from its own minimum (dark) to its maximum
     (bright), laid where its cells lie in the tile and joined bilinearly.
@@ -53,7 +58,7 @@ def draw_methods(path: Path, tiles: TilePictures, heatmaps: Mapping[str, MethodH
                 _lay_over(axes, heatmaps[name], row)
             axes.set_xlim(0, px)
             axes.set_ylim(px, 0)
-    sheet.save_every_colour(path)
+    return sheet
 
 
 def _lay_over(axes: Axes, heatmaps: MethodHeatmaps, row: int) -> None:

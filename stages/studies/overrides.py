@@ -19,7 +19,7 @@ from stages.boards.settings import Boards
 from stages.datasets.settings import Dataset
 from stages.explainers.settings import ExplainCommon, Time
 from stages.faithfulness.settings import Perturb
-from stages.figures.settings import Draw
+from stages.figures.settings import Draw, Report
 from stages.models.settings import Head
 from stages.ranking.settings import Rank
 from stages.runtime.convert import convert, hints_of
@@ -31,7 +31,7 @@ from stages.training.settings import read_model, read_training, tuned_keys
 from stages.training.tuning import Tune
 
 FOLDER = Path(__file__).parent
-SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Runtime, Score, Rank)
+SECTIONS = (Dataset, Boards, Tile, Split, Head, Tune, Draw, Perturb, Time, Report, Runtime, Score, Rank)
 Overrides = dict[str, Any]
 
 

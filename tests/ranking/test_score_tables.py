@@ -12,8 +12,9 @@ from stages.ranking.score_tables import COLUMNS, rank_table, read_score_table
 from stages.runtime.errors import InputError
 from tests.dependencies import REPOSITORY
 
-SCORES = REPOSITORY / "stages" / "figures" / "report"  # the thesis' tables 3.4 and 3.6 as printed
-RANKS = REPOSITORY / "tests" / "tables"  # its tables 3.5 and 3.7
+PRINTED = (
+    REPOSITORY / "stages" / "figures" / "report" / "printed"
+)  # the thesis' tables: 3.4 and 3.6 scores, 3.5 and 3.7 ranks
 # Where the printed ranks contradict the printed scores: (row, column) -> the rank that the scores give.
 MISPRINTED = {
     "3_5": {
@@ -37,8 +38,8 @@ def rows_of(text):
 
 @pytest.mark.parametrize(("scores", "ranks"), [("3_4", "3_5"), ("3_6", "3_7")])
 def test_the_thesis_scores_give_its_printed_ranks_but_for_the_misprints(scores, ranks):
-    printed = rows_of((RANKS / f"table_{ranks}.csv").read_text(encoding="utf-8"))
-    ours = rows_of(rank_table(SCORES / f"thesis_table_{scores}.csv"))
+    printed = rows_of((PRINTED / f"thesis_table_{ranks}.csv").read_text(encoding="utf-8"))
+    ours = rows_of(rank_table(PRINTED / f"thesis_table_{scores}.csv"))
     assert list(ours[0]) == list(printed[0])
     assert [row["Model"] for row in ours] == [row["Model"] for row in printed]
     wrong = {}
@@ -53,10 +54,10 @@ def test_the_thesis_scores_give_its_printed_ranks_but_for_the_misprints(scores, 
 
 
 def test_the_command_prints_the_ranks_and_nothing_else():
-    command = [sys.executable, "-m", "stages.rank", "--table", str(SCORES / "thesis_table_3_6.csv")]
+    command = [sys.executable, "-m", "stages.rank", "--table", str(PRINTED / "thesis_table_3_6.csv")]
     done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == rank_table(SCORES / "thesis_table_3_6.csv") + "\n"
+    assert done.stdout == rank_table(PRINTED / "thesis_table_3_6.csv") + "\n"
     command[-1] = "no/such.csv"
     done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: no/such.csv: missing\n")

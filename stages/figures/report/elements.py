@@ -52,8 +52,17 @@ def svg_figure(caption: str, svg: str) -> str:
 
 def png_figure(caption: str, png: bytes) -> str:
     """Return a picture, given as the content of a PNG file, with its caption."""
-    data = base64.b64encode(png).decode("ascii")
-    return _figure(f'<img loading="lazy" alt="{escape(caption)}" src="data:image/png;base64,{data}">', caption)
+    return _picture(caption, png, "png")
+
+
+def jpeg_figure(caption: str, jpeg: bytes) -> str:
+    """Return a picture, given as the content of a JPEG file, with its caption."""
+    return _picture(caption, jpeg, "jpeg")
+
+
+def _picture(caption: str, content: bytes, kind: str) -> str:
+    data = base64.b64encode(content).decode("ascii")
+    return _figure(f'<img loading="lazy" alt="{escape(caption)}" src="data:image/{kind};base64,{data}">', caption)
 
 
 def _figure(content: str, caption: str) -> str:

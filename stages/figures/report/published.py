@@ -1,6 +1,6 @@
 """Section "Published values": what the two studies printed, beside ours, where the data set is theirs.
 
-The numbers are in the CSV files of this folder:
+The numbers are in the CSV files of printed/:
 
     thesis_table_3_4.csv, thesis_table_3_6.csv   Zabulis, Kaunas University of Technology, 2024: heatmaps against boxes
     paper_table_1.csv, paper_table_2.csv         Elion, Tabti, Budynek, FieldBox.ai: classifiers; milliseconds, mean and
@@ -15,7 +15,7 @@ from typing import Any
 
 from stages.figures.report.elements import paragraph, table
 
-HERE = Path(__file__).parent
+PRINTED = Path(__file__).parent / "printed"
 Rows = Mapping[str, Mapping[str, Any]]  # row -> heading -> value
 Metrics = Mapping[str, Mapping[str, Any]]  # model -> its part of metrics/<stage>/<model>.json
 
@@ -142,7 +142,7 @@ def _percent_text(share: float | None) -> str | None:
 def _lines(file: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Return data set, model and values of every row of a printed table; an empty field is None."""
     only = TABLES[file][0]
-    with (HERE / f"{file}.csv").open(newline="", encoding="utf-8") as text:
+    with (PRINTED / f"{file}.csv").open(newline="", encoding="utf-8") as text:
         return [
             # values stay text, as printed: a number would get other digits
             (only or line.pop("data set"), line.pop("Model"), {name: value or None for name, value in line.items()})
