@@ -92,10 +92,7 @@ def write_maps(params, model: str, family: str = "cnn", order=tuple(range(8))) -
     methods = {method: {"cell_px": 1, "offset_px": 0, "settings": described}}
     content = {"model": model, "family": family, "order": [method], "methods": methods}
     (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
-    (folder / "photographs").mkdir(exist_ok=True)
-    (folder / "photographs/photographs.json").write_text(
-        '{"left_out": "its tiles are in two splits"}', encoding="utf-8"
-    )
+    write_about(folder, "its tiles are in two splits")
 
 
 def rewrite_index(model, **columns):

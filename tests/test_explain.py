@@ -17,7 +17,6 @@ from stages.explainers.methods import Explain
 from stages.explainers.run import ROOMS
 from stages.explainers.settings import Guided, Methods
 from stages.heatmaps.maps import open_maps
-from stages.heatmaps.photographs import NOT_ASKED, open_photographs
 from stages.models.cnn import CamClassifier
 from stages.models.registry import Architecture
 from stages.models.settings import Model
@@ -288,28 +287,3 @@ def test_killed_and_resumed_gives_the_same_bytes_and_other_params_start_anew(par
     Path("params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     assert run("go on") == [0, 2, 4, 6]
     assert not list(Path("data/maps").glob(".*"))
-
-
-def test_the_rest_of_test_photographs_lies_apart_and_changes_nothing_else(params: Params) -> None:
-    import pandas as pd
-
-    write_model("vit")
-    index = maps_folder("vit").parents[1] / "tiles" / params.dataset_name / "index.parquet"
-    table = pd.read_parquet(index)
-    pd.DataFrame(table).assign(source=["a.jpg"] * 3 + ["b.jpg"] * 5).to_parquet(index)
-    splits = ["train", "val", "val", "test", "unused", "unused", "test", "unused"]
-    pd.DataFrame({"tile_id": table["tile_id"], "split": splits}).to_parquet(split_file(params.dataset_name))
-    found = {}
-    for which in ("none", "own", "all"):
-        given = replace(params.read(Explain), methods=Methods(("cam",), ("rollout", "gradcam")), photographs=which)
-        line = explain(but(params, explain=given), "vit")
-        found[which] = {name: own for name, own in files("vit").items() if not name.startswith("photographs/")}
-        rest, left_out = open_photographs(maps_folder("vit"))
-        if which == "none":
-            assert rest is None and left_out == NOT_ASKED and line.startswith("explain vit: 4 tiles, rollout x 12")
-            continue
-        assert left_out is None and rest is not None and "4 tiles and 3 more of test photographs, rollout" in line
-        assert rest.index["tile_id"].tolist() == [f"board.jpg@{x},0" for x in (4, 5, 7)]
-        assert list(rest.methods) == (["rollout"] if which == "own" else ["rollout", "gradcam", "rollout_randomised"])
-        assert rest.primary.cell_px == open_maps(maps_folder("vit")).primary.cell_px
-    assert found["none"] == found["own"] == found["all"]

@@ -170,14 +170,14 @@ def test_a_data_set_with_masks_only(params):
     write_tiles(params, truths=("exact",))
     write_maps(params, "net")
     stage.score(params, "net")
-    assert set(scored("net")) == {"classification", "exact", "good_tiles"}
+    assert set(scored("net")) == {"classification", "exact", "good_tiles", "photographs"}
 
 
 def test_a_data_set_with_labels_only(params):
     write_tiles(params, truths=())
     write_maps(params, "vit", family="vit")
     line = stage.score(params, "vit")
-    assert set(scored("vit")) == {"classification", "good_tiles"}
+    assert set(scored("vit")) == {"classification", "good_tiles", "photographs"}
     assert open_scores(stage.scores_folder("vit")).truths == ()
     assert settings("vit") == []
     assert line == "score vit, rollout_min, discard 0: average precision 1.000 on 4 test tiles"

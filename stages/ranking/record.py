@@ -62,7 +62,7 @@ class Standing:
     controls_beaten: int | None  # in how many seeds it beats every control; None where there is no control
     behind: Estimate  # how far it is behind place 1 in the first metric, paired; below 0 where it is ahead
     told_apart: str  # yes (that interval excludes 0) | no | too few (clusters) | "" (no interval, or place 1 itself)
-    photographs: dict[str, Estimate] = field(default_factory=dict)  # `OF_PHOTOGRAPHS` -> score; empty: none was scored
+    photographs: dict[str, Estimate] = field(default_factory=dict)  # metric -> score; empty: none was scored
 
     @property
     def values(self) -> dict[str, float]:
@@ -135,19 +135,13 @@ def read_ranking(path: Path = RANKING) -> Ranking:
 
 def _standing(fields: dict[str, Any], metrics: tuple[str, ...]) -> Standing:
     """Return a standing as it was before it was written: JSON has its keys sorted, lists for tuples, null for NaN."""
-    from stages.metrics.froc import OF_PHOTOGRAPHS  # here, so that `stages.rank --help` answers at once
-
     explanation = fields["explanation"]
     restored = {
         "explanation": RankedExplanation(**explanation | {"models": tuple(explanation["models"])}),
         "scores": {metric: _estimate(fields["scores"][metric]) for metric in metrics},
         "between_seeds": {metric: _number(fields["between_seeds"][metric]) for metric in metrics},
         "ranks": {metric: fields["ranks"][metric] for metric in metrics},
-        "photographs": {
-            metric: _estimate(fields["photographs"][metric])
-            for metric in OF_PHOTOGRAPHS
-            if metric in fields["photographs"]
-        },
+        "photographs": {metric: _estimate(score) for metric, score in fields["photographs"].items()},
         **{name: _estimate(fields[name]) for name in ("average_rank", "behind")},
         **{name: _number(fields[name]) for name in ("best_in_resamples", "best_overall_in_resamples")},
     }

@@ -27,6 +27,7 @@ STANDING = Standing(
     controls_beaten=None,
     behind=Estimate(0.0, 0.0, 0.0, 12),
     told_apart="",
+    photographs={"froc": THIRD, "photograph_auroc": NOTHING},
 )
 RANKING = Ranking("exact", ("recall", "f1"), (STANDING, replace(STANDING, truth="boxes", controls_beaten=2)), "words")
 
