@@ -5,6 +5,8 @@ data/scores/<model> (tile by tile: what rank makes intervals of), and in plots: 
 strata/ (by kind and area of the defect), thresholds/ (by threshold) and froc/ (whole photographs).
 """
 
+from functools import partial
+
 from stages.records.paths import maps_folder, metrics_file, plot_file, scores_folder, tiles_folder
 from stages.runtime.command import run_model_stage
 from stages.runtime.params import Params
@@ -36,18 +38,16 @@ def score(params: Params, model: str) -> str:
     methods = methods_of(maps, tiles, rule.seed)
 
     # validation tiles choose settings and thresholds; test tiles are scored by what was chosen
-    validation = measure(methods, tiles, "val", rule, watch=lambda work: progress(work, f"score {model}, validation"))
+    watch = {part: partial(progress, title=f"score {model}, {part}") for part in ("validation", "test", "photographs")}
+    validation = measure(methods, tiles, "val", rule, watch=watch["validation"])
     val_scores = all_scores(validation)
     explanations, best = choose_explanations(methods, val_scores, tiles.truths, rule.choose_by)
     chosen = choose_levels(explanations, validation, tiles.truths)
     alarms = alarm_levels(explanations, chosen, tiles.truths, rule)
-    compared = methods + grid_truths(methods, tiles)
-    test = measure(compared, tiles, "test", rule, alarms, lambda work: progress(work, f"score {model}, test"))
+    test = measure(methods + grid_truths(methods, tiles), tiles, "test", rule, alarms, watch["test"])
     test_scores = all_scores(test)
     thresholded = by_thresholds(explanations, test, chosen, rule)
-    found = find_in_photographs(
-        maps, all_tiles, explanations, alarms, rule, lambda work: progress(work, f"score {model}, photographs")
-    )
+    found = find_in_photographs(maps, all_tiles, explanations, alarms, rule, watch["photographs"])
 
     content = summary.explanation_scores(explanations, methods, tiles, test, test_scores, thresholded, rule)
     explanations = summary.with_controls(explanations, content)
@@ -55,8 +55,9 @@ def score(params: Params, model: str) -> str:
     references = tile_scores_of(maps, methods, tiles, rule.probability_threshold)
     settings = tables.setting_lines(methods, {"val": val_scores, "test": test_scores})
     write_csv(plot_file("settings", model, ".csv"), tables.SETTINGS_COLUMNS, settings)
-    strata = tables.stratum_lines(explanations, test, tiles)
-    write_csv(plot_file("strata", model, ".csv"), tables.STRATA_COLUMNS, strata)
+    write_csv(
+        plot_file("strata", model, ".csv"), tables.STRATA_COLUMNS, tables.stratum_lines(explanations, test, tiles)
+    )
     curves = tables.threshold_lines(thresholded, chosen, rule)
     write_csv(plot_file("thresholds", model, ".csv"), tables.THRESHOLDS_COLUMNS, curves)
     write_csv(plot_file("froc", model, ".csv"), FROC_COLUMNS, found.points)
@@ -71,11 +72,9 @@ def score(params: Params, model: str) -> str:
         {"perfect": perfect, "left_out": maps.left_out} if references else None,
         found.record,
     )
-    good_tiles = summary.good_tile_alarms(explanations, tiles, test, rule)
-    more = classifier | {"good_tiles": good_tiles, "photographs": found.content} | references
-    write_json(metrics_file("score", model), {model: with_perfect(content, perfect) | more})
-    explanation = explanations[best]
-    setting = maps.words_for(explanation.method, explanation.fusion, explanation.discard)
+    more = {"good_tiles": summary.good_tile_alarms(explanations, tiles, test, rule), "photographs": found.content}
+    write_json(metrics_file("score", model), {model: with_perfect(content, perfect) | classifier | more | references})
+    setting = maps.words_for(explanations[best].method, explanations[best].fusion, explanations[best].discard)
     return summary.line(model, setting, best, content, classifier) + found.words(best)
 
 

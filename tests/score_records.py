@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from stages.heatmaps.photographs import write_about
 from stages.records.paths import maps_folder, tiles_folder
 
 PX = 16

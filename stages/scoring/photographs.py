@@ -125,10 +125,10 @@ class PhotographMaps:
             return self._control(explanation.method, positions, rows, columns), like.cell_px, like.offset_px
         method = self._both[0].methods[explanation.method]
         found = np.empty((len(positions), *method.values.shape[2:]), np.float32)
-        for rows, own in zip(self._rows, self._both, strict=True):
-            here = rows[positions] != NONE
+        for rows_of, own in zip(self._rows, self._both, strict=True):
+            here = rows_of[positions] != NONE
             if here.any():
-                found[here] = own.methods[explanation.method].read(rows[positions[here]])[:, explanation.setting]
+                found[here] = own.methods[explanation.method].read(rows_of[positions[here]])[:, explanation.setting]
         return found, method.cell_px, method.offset_px
 
     def _control(self, name: str, positions: Rows, rows: int, columns: int) -> NDArray[np.float32]:
