@@ -55,9 +55,8 @@ def score(params: Params, model: str) -> str:
     references = tile_scores_of(maps, methods, tiles, rule.probability_threshold)
     settings = tables.setting_lines(methods, {"val": val_scores, "test": test_scores})
     write_csv(plot_file("settings", model, ".csv"), tables.SETTINGS_COLUMNS, settings)
-    write_csv(
-        plot_file("strata", model, ".csv"), tables.STRATA_COLUMNS, tables.stratum_lines(explanations, test, tiles)
-    )
+    strata = tables.stratum_lines(explanations, test, tiles)
+    write_csv(plot_file("strata", model, ".csv"), tables.STRATA_COLUMNS, strata)
     curves = tables.threshold_lines(thresholded, chosen, rule)
     write_csv(plot_file("thresholds", model, ".csv"), tables.THRESHOLDS_COLUMNS, curves)
     write_csv(plot_file("froc", model, ".csv"), FROC_COLUMNS, found.points)
@@ -74,8 +73,7 @@ def score(params: Params, model: str) -> str:
     )
     more = {"good_tiles": summary.good_tile_alarms(explanations, tiles, test, rule), "photographs": found.content}
     write_json(metrics_file("score", model), {model: with_perfect(content, perfect) | classifier | more | references})
-    setting = maps.words_for(explanations[best].method, explanations[best].fusion, explanations[best].discard)
-    return summary.line(model, setting, best, content, classifier) + found.words(best)
+    return summary.line(model, maps, best, explanations[best], content, classifier) + found.words(best)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from stages.heatmaps.maps import Maps
 from stages.metrics.false_alarms import false_alarms
 from stages.metrics.table import PixelHistograms, metrics_of
 from stages.scores.scores import Explanation
@@ -115,13 +116,13 @@ def fractions_of(scores: Mapping[str, float], grid_truth: Mapping[str, float]) -
     return {name: scores[name] / grid_truth[name] if grid_truth[name] > 0 else math.nan for name in OF_GRID_TRUTH}
 
 
-def line(model: str, setting: str, best: str, content: Content, classifier: Mapping[str, Any]) -> str:
+def line(model: str, maps: Maps, name: str, best: Explanation, content: Content, classifier: Mapping[str, Any]) -> str:
     """Return what the score stage prints: the classifier, and the best explanation against every truth.
 
     Args:
         model: its name.
-        setting: of its best explanation, in words (`stages.heatmaps.maps.Maps.words_for`).
-        best: name of its best explanation.
+        maps: its heatmaps.
+        name, best: of its best explanation, and what it is.
         content: truth -> explanation -> scores.
         classifier: the scores of the classifier, `classification` and for several classes `multiclass`.
     """
@@ -132,8 +133,9 @@ def line(model: str, setting: str, best: str, content: Content, classifier: Mapp
         quality = f"accuracy {of_classes['accuracy']:.4f} of {len(of_classes['recall'])} classes"
     phrases = [f"{quality} on {classification['tiles']} test tiles"]
     for truth, named in content.items():
-        scores = named[best]
+        scores = named[name]
         phrases.append(f"against {truth} f1 {scores['f1']:.3f}, pointing game {scores['pointing_game']:.3f}")
         if scores["beats_controls"] is False:
             phrases.append("DOES NOT BEAT ITS CONTROLS")
-    return f"score {model}, {best}{setting}: " + "; ".join(phrases)
+    setting = maps.words_for(best.method, best.fusion, best.discard)
+    return f"score {model}, {name}{setting}: " + "; ".join(phrases)
