@@ -174,7 +174,7 @@ def test_what_is_missing_is_said_and_the_rest_is_drawn(results, monkeypatch):
     monkeypatch.setattr("stages.figures.report.plots.ask_dvc", refuse)
     line = stage.report(results)
     text = REPORT.read_text(encoding="utf-8")
-    assert line.endswith("not there: Verdict, Look, Ranking, Time, Plots")
+    assert line.endswith("not there: Verdict, Look, Ranking, Whole photographs, Time, Plots")
     assert "Nothing is published for boards" in text
     assert "data/maps/vit/index.parquet: missing" in text
 

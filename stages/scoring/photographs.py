@@ -121,8 +121,8 @@ class PhotographMaps:
         """Return (n, h, w) maps of tiles, cell_px and offset_px."""
         like = self._like
         if explanation.method in CONTROLS:
-            rows, columns = like.values.shape[2:]
-            return self._control(explanation.method, positions, rows, columns), like.cell_px, like.offset_px
+            grid = like.values.shape[2:]
+            return self._control(explanation.method, positions, *grid), like.cell_px, like.offset_px
         method = self._both[0].methods[explanation.method]
         found = np.empty((len(positions), *method.values.shape[2:]), np.float32)
         for rows_of, own in zip(self._rows, self._both, strict=True):
