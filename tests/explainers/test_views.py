@@ -39,6 +39,7 @@ def explainers(architecture: Architecture, px: int, classes: int = 2, **changed:
     model = channels_last(build_classifier(architecture, px, neurons=1 if classes == 2 else classes)).eval()
     description = Description("net", architecture, px, "binary" if classes == 2 else "multiclass", names, SCRATCH)
     real = read_params().read(Explain)
+    real = replace(real, rise=replace(real.rise, masks=4, cells=4))
     names_of = methods_of(architecture)
     given = {"methods": Methods(names_of, names_of), "control": False} | changed
     prepared = prepare_explainers(model, description, replace(real, **given))
