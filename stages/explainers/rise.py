@@ -92,7 +92,9 @@ def explain(
         seen = drawn.to(images)
         of_cells = weights @ seen[:, 0].double() @ weights.mT
         for image, of_class, summed in zip(images, targets, total, strict=True):
-            score = select_score(model(mean + (image - mean) * seen).logits, of_class.repeat(len(seen)))
+            masked = mean + (image - mean) * seen
+            masked = masked.contiguous(memory_format=torch.channels_last)  # one layout, so one rounding
+            score = select_score(model(masked).logits, of_class.repeat(len(seen)))
             summed += torch.einsum("n,nyx->yx", score.double(), of_cells)
     return Outputs(logits, (total / (masks * probability))[:, None].to(images.dtype))
 

@@ -39,6 +39,7 @@ def explainers(architecture: Architecture, px: int, classes: int = 2, **changed:
     model = channels_last(build_classifier(architecture, px, neurons=1 if classes == 2 else classes)).eval()
     description = Description("net", architecture, px, "binary" if classes == 2 else "multiclass", names, SCRATCH)
     real = read_params().read(Explain)
+    real = replace(real, rise=replace(real.rise, masks=4, cells=4))
     names_of = methods_of(architecture)
     given = {"methods": Methods(names_of, names_of), "control": False} | changed
     prepared = prepare_explainers(model, description, replace(real, **given))
@@ -131,7 +132,8 @@ def test_scales_have_the_cells_of_the_largest(architecture: Architecture, px: in
     plain = explainers(architecture, px)
     for name, explainer in explainers(architecture, px, scales=(1.0, 2.0), flips=flips).items():
         maps = explained(explainer, images)
-        assert explainer.cell_px == plain[name].cell_px / 2 and explainer.offset_px == 0
+        finer = 1 if name == "rise" else 2  # its cells are parts of the tile, however large that is
+        assert explainer.cell_px == plain[name].cell_px / finer and explainer.offset_px == 0
         assert maps.shape[2] * explainer.cell_px == px
         assert explainer.record["cell_px"] == explainer.cell_px
         if flips == "all" and name in ("cam", "rollout", "gradcam"):  # others make more of the rounding of the tile
