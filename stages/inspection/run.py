@@ -24,7 +24,7 @@ from stages.inspection.summary import last_line, write_tables
 from stages.runtime.errors import InputError, is_out_of_memory
 
 AHEAD_PIXELS = 2**24  # a larger photograph is decoded in its turn, so that memory never holds two of them
-WRITE_SECONDS = 5.0  # how often the summary is brought up to date while photographs come
+WRITE_SECONDS = 5.0  # how often the summary is brought up to date, at most, while photographs come
 
 
 @dataclass
@@ -36,7 +36,8 @@ class Run:
     options: Options
     findings: dict[str, Finding] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
-    written: float = 0.0
+    written: float = 0.0  # when, in seconds of the monotonic clock
+    news: bool = False  # something was found since
 
     def write(self, finished: bool) -> str:
         """Write tables, summary and page; return the last line."""
@@ -44,12 +45,12 @@ class Run:
         line = last_line(findings, self.tally, self.model, self.folder)
         write_tables(self.folder, findings, self.tally, self.model, self.options, finished)
         write_page(self.folder, findings, self.model, line)
-        self.written = time.monotonic()
+        self.written, self.news = time.monotonic(), False
         return line
 
     def note(self, finding: Finding) -> None:
         """Count a finding; a failure is told at once."""
-        self.findings[finding.photograph.name] = finding
+        self.findings[finding.photograph.name], self.news = finding, True
         if finding.verdict == FAILED:
             print(f"failed: {escaped(finding.reason or '')}", file=sys.stderr, flush=True)
         if finding.probability is not None:
@@ -73,7 +74,7 @@ def inspect_all(run: Run, photographs: Iterable[Photograph | None]) -> None:
                     run.note(finding)
                 while waiting and (finding is None or len(waiting) > 1):
                     _settle(run, *waiting.popleft())
-                if time.monotonic() - run.written > WRITE_SECONDS and run.findings:
+                if run.news and time.monotonic() - run.written > WRITE_SECONDS:
                     run.write(finished=False)
         except KeyboardInterrupt:
             print("interrupted; writing what was found", file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import PIL.Image
 import pytest
 
 from stages.inspection import watch
+from stages.inspection.run import Run
 from stages.inspection.watch import POLL_SECONDS, SETTLE_SECONDS, arrivals
 from tests.inspection.command import photographs, run, summary
 from tests.inspection.line_models import plate, write_model
@@ -103,3 +104,17 @@ def test_an_interruption_ends_it_with_everything_written(line, monkeypatch):
     monkeypatch.setattr(watch.arrivals, "__defaults__", (None, watch.time.monotonic, sleep))
     assert run("--watch", line / "in", "--model", write_model(line / "m.onnx"), "--out", line / "out") == 1
     assert summary(line / "out")["finished"] and photographs(line / "out")["a.png"]["overlay"] == "overlays/a.png.png"
+
+
+def test_results_are_written_anew_only_where_something_arrived(line, monkeypatch):
+    written = []
+    write = Run.write
+
+    def noted(run, finished):
+        written.append(len(run.findings))
+        return write(run, finished)
+
+    monkeypatch.setattr(Run, "write", noted)
+    monkeypatch.setattr("stages.inspection.run.WRITE_SECONDS", -1.0)  # whenever it is looked at, which is every poll
+    run("--watch", line / "in", "--watch-for", "0.6", "--model", write_model(line / "m.onnx"), "--out", line / "out")
+    assert written == [0, 1, 1]  # at the start, with the photograph, in the end
