@@ -179,9 +179,9 @@ def test_explain_writes_maps_control_and_memory_and_repeats(given: Any) -> None:
         "class_map.mean",
         "class_map.std",
     }
-    before = {file.name: file.read_bytes() for file in maps_folder("cnn").iterdir()}
+    before = {file.name: file.read_bytes() for file in maps_folder("cnn").rglob("*") if file.is_file()}
     explain(params, "cnn")
-    assert {file.name: file.read_bytes() for file in maps_folder("cnn").iterdir()} == before
+    assert {file.name: file.read_bytes() for file in maps_folder("cnn").rglob("*") if file.is_file()} == before
 
 
 def test_novelty_can_be_a_family_s_own_and_is_timed_in_every_setting(given: Any) -> None:

@@ -146,10 +146,10 @@ def test_explain_keeps_references_beside_the_models_own_and_changes_none_of_thes
     write_model()
     plain = but(params, explain=replace(params.read(Explain), references=()))
     explain(plain, "net")
-    before = {file.name: file.read_bytes() for file in maps_folder("net").iterdir()}
+    before = {file.name: file.read_bytes() for file in maps_folder("net").rglob("*") if file.is_file()}
     said = explain(params, "net")
     assert said.endswith("nearest_good x 1, supervised x 1; nearest_good of 12 good cells")
-    after = {file.name: file.read_bytes() for file in maps_folder("net").iterdir()}
+    after = {file.name: file.read_bytes() for file in maps_folder("net").rglob("*") if file.is_file()}
     new = {f"{name}{end}" for name in ("nearest_good", "supervised") for end in (".npy", "_range.npy", "_score.npy")}
     assert after.keys() - before.keys() == new | {"nearest_good.safetensors"}
     assert all(after[name] == before[name] for name in before if name != "settings.json")
@@ -164,7 +164,7 @@ def test_explain_keeps_references_beside_the_models_own_and_changes_none_of_thes
     assert len(memory) == 12
     (maps_folder("net") / "index.parquet").unlink()
     explain(params, "net")
-    assert {file.name: file.read_bytes() for file in maps_folder("net").iterdir()} == after
+    assert {file.name: file.read_bytes() for file in maps_folder("net").rglob("*") if file.is_file()} == after
 
 
 @pytest.mark.parametrize(
