@@ -79,8 +79,8 @@ def test_a_study_runs_as_an_experiment_of_its_name_with_its_models_alone(project
 
 
 def test_a_study_is_queued(project: Path) -> None:
-    assert study(project, "boards_fine", "--queue").splitlines()[-1] == "study boards_fine: queued"
-    assert re.search(r"boards_fine\s.*Queued", run(project, sys.executable, "-m", "dvc", "queue", "status"))
+    assert study(project, "boards_flips", "--queue").splitlines()[-1] == "study boards_flips: queued"
+    assert re.search(r"boards_flips\s.*Queued", run(project, sys.executable, "-m", "dvc", "queue", "status"))
     assert not list(project.glob("*.txt"))
 
 

@@ -57,7 +57,7 @@ def test_a_rehearsal_runs_every_stage_and_leaves_the_repository_as_it_is() -> No
         return sorted((str(path), path.stat().st_mtime_ns) for path in kept)
 
     before = files()
-    check_printed(rehearse("boards_fine", *TINY), "boards_fine", models=2)
+    check_printed(rehearse("boards_flips", *TINY), "boards_flips", models=2)
     assert files() == before
 
 
