@@ -11,6 +11,7 @@ from stages.records.paths import LATENCY_PLOT, PHOTOGRAPHS_PLOT, RANK_PLOT, TRUT
 
 RANK_COLUMNS = ("family", "model", "metric", "rank", "value", "low", "high", "clusters", "between_seeds")
 TRUTHS_COLUMNS = ("truth", "family", "model", "metric", "value", "low", "high", "clusters")
+PHOTOGRAPHS_DRAWN = ("froc", "found_at_1", "photograph_pointing_game")  # metrics/rank.json has all of them
 LATENCY_COLUMNS = (
     *("truth", "family", "model", "classifier", "explanation", "seeds", "metric", "latency_ms"),
     *("value", "low", "high", "clusters", "on_front", "place", "best_of_classifier", "beats_controls"),
@@ -86,10 +87,11 @@ def _truth_lines(ranking: Ranking) -> Iterable[Line]:
 
 
 def _photograph_lines(ranking: Ranking) -> Iterable[Line]:
-    """Yield `TRUTHS_COLUMNS`, one line per truth, explanation and score of photographs."""
+    """Yield `TRUTHS_COLUMNS`, one line per truth, explanation and score of photographs that is drawn."""
     for standing in ranking.standings:
-        for metric, score in standing.photographs.items():
-            yield standing.truth, standing.explanation.family, standing.explanation.name, metric, *_fields(score)
+        name = standing.truth, standing.explanation.family, standing.explanation.name
+        for metric in PHOTOGRAPHS_DRAWN if standing.photographs else ():
+            yield *name, metric, *_fields(standing.photographs[metric])
 
 
 def _latency_lines(ranking: Ranking) -> Iterable[Line]:
