@@ -176,4 +176,4 @@ def test_the_table_of_results_is_that_of_the_committed_run() -> None:
 
 def test_tables_of_results_have_one_place_each() -> None:
     names = [name for page in PAGES for name in re.findall(r"<!-- results: (\w+) -->", text_of(page))]
-    assert sorted(names) == ["default", "hripcb", "magnetic_tile"]
+    assert sorted(names) == ["deeppcb", "default", "hripcb", "hripcb_8px", "magnetic_tile"]

@@ -149,7 +149,7 @@ def test_the_same_run_gives_the_same_bytes(params: Params) -> None:
             path for top in ("data/models", "data/maps", "metrics", "plots") for path in Path(top).rglob("*.*")
         )
         written.append({path: path.read_bytes() for path in files if path.is_file()})
-    assert written[0] == written[1] and len(written[0]) == 11
+    assert written[0] == written[1] and len(written[0]) == 12
 
 
 def test_what_is_missing_is_named(params: Params) -> None:

@@ -138,7 +138,8 @@ def test_scales_have_the_cells_of_the_largest(architecture: Architecture, px: in
         assert explainer.record["cell_px"] == explainer.cell_px
         if flips == "all" and name in ("cam", "rollout", "gradcam"):  # others make more of the rounding of the tile
             mirrored = explained(explainer, images.flip(2)).flip(2)
-            torch.testing.assert_close(mirrored, maps, rtol=1e-3, atol=1e-3 * float(maps.abs().max()))
+            share = 1e-2 if name == "rollout" else 1e-3  # an attention at the edge may be discarded or not
+            torch.testing.assert_close(mirrored, maps, rtol=share, atol=share * float(maps.abs().max()))
 
 
 def test_scale_one_of_several_alone_is_its_own_map_and_logits_are_the_tiles() -> None:
@@ -184,9 +185,9 @@ def test_the_control_is_averaged_and_refined_like_the_method() -> None:
     changed = {"flips": "all", "scales": (1.0, 2.0), "refine": "guided", "control": True}
     methods = Methods(("cam", "gradcam"), ("rollout", "gradcam"))
     found = explainers(CNN, 64, **changed, methods=methods)
-    assert list(found) == ["cam", "gradcam", "cam_guided", "cam_randomised", "cam_guided_randomised"]
-    assert [explainer.cell_px for explainer in found.values()] == [8, 8, 4, 8, 4]
-    assert [len(explainer.views.turns) for explainer in found.values()] == [8] * 5
+    assert list(found) == ["cam", "gradcam", "cam_guided", "cam_randomised", "cam_guided_randomised", "cam_blur"]
+    assert [explainer.cell_px for explainer in found.values()] == [8, 8, 4, 8, 4, 4]
+    assert [len(explainer.views.turns) for explainer in found.values()] == [8] * 6
     images = tiles(64)
     made = {"cam": found["cam"].heatmaps(images, None)}
     refined = found["cam_guided"].heatmaps(images, None, made).heatmaps
@@ -195,7 +196,7 @@ def test_the_control_is_averaged_and_refined_like_the_method() -> None:
     assert found["cam_guided"].settings == [{"name": "cam_guided", "fusion": "cam_guided", "discard": 0.0}]
 
     found = explainers(VIT, 64, **changed, methods=methods)
-    assert [len(explainer.settings) for explainer in found.values()] == [12, 1, 12, 3, 3]
+    assert [len(explainer.settings) for explainer in found.values()] == [12, 1, 12, 3, 3, 12]
     every = explained(found["rollout_guided"], images)
     for place, (setting, alone) in enumerate(found["rollout_guided"].one_by_one()):
         if setting["name"] in ("min_0", "max_0.9"):
