@@ -15,17 +15,9 @@ from stages.boards.settings import Boards
 from stages.datasets.settings import Dataset
 from stages.records.tiles import open_tiles
 from stages.runtime.errors import InputError
-from stages.runtime.params import read_params
 from stages.tile import tile
 from tests.datasets.small_sets import TILE, write_board, write_magnetic, write_pixels, write_text
 from tests.parameters import but
-
-
-@pytest.fixture
-def params(tmp_path, monkeypatch):
-    real = read_params()
-    monkeypatch.chdir(tmp_path)
-    return real
 
 
 def with_dataset(params, name, root=None, derive_masks=False):

@@ -14,20 +14,13 @@ from stages.figures.gallery import Gallery
 from stages.figures.settings import Draw
 from stages.records.paths import maps_folder, plot_file, tiles_folder
 from stages.runtime.errors import InputError
-from stages.runtime.params import Params, read_params
+from stages.runtime.params import Params
 from stages.score import score
 from stages.scoring.settings import Score
 from tests.parameters import but
 from tests.score_records import corner, rewrite_index, write_maps, write_tiles
 
 PICTURES = ("gallery", "methods")
-
-
-@pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    real = read_params()
-    monkeypatch.chdir(tmp_path)
-    return real
 
 
 @pytest.fixture

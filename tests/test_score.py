@@ -11,20 +11,12 @@ from stages import score as stage
 from stages.metrics.controls import CONTROLS
 from stages.metrics.table import METRICS, SCORES, PixelHistograms, metrics_of
 from stages.ranking.cluster_scores import cluster_parts
-from stages.runtime.params import read_params
 from stages.scores.scores import open_scores
 from stages.scoring import tables
 from stages.scoring import tiles as tiles_module
 from stages.scoring.settings import Score
 from tests.parameters import but
 from tests.score_records import PX, write_maps, write_tiles
-
-
-@pytest.fixture
-def params(tmp_path, monkeypatch):
-    real = read_params()
-    monkeypatch.chdir(tmp_path)
-    return real
 
 
 def with_score(params, **changes):

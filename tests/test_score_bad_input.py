@@ -5,16 +5,8 @@ import pytest
 
 from stages import score as stage
 from stages.runtime.errors import InputError
-from stages.runtime.params import read_params
 from tests.score_records import rewrite_index, write_maps, write_tiles
 from tests.test_score import with_score
-
-
-@pytest.fixture
-def params(tmp_path, monkeypatch):
-    real = read_params()
-    monkeypatch.chdir(tmp_path)
-    return real
 
 
 def test_bad_input_is_named_and_earlier_results_stay(params):

@@ -8,16 +8,8 @@ import pytest
 
 from stages import score as stage
 from stages.runtime.errors import InputError
-from stages.runtime.params import read_params
 from tests.score_records import rewrite_index, write_maps, write_tiles
 from tests.test_score import scored
-
-
-@pytest.fixture
-def params(tmp_path, monkeypatch):
-    real = read_params()
-    monkeypatch.chdir(tmp_path)
-    return real
 
 
 def write_class_logits(model, classes, called):

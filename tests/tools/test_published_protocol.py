@@ -4,16 +4,8 @@ import pytest
 
 from stages import score as stage
 from stages.runtime.errors import InputError
-from stages.runtime.params import read_params
 from stages.tools.published_protocol import published_protocol
 from tests.score_records import write_maps, write_tiles
-
-
-@pytest.fixture
-def params(tmp_path, monkeypatch):
-    real = read_params()
-    monkeypatch.chdir(tmp_path)
-    return real
 
 
 def test_both_protocols_by_hand(params):
